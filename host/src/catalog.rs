@@ -1,0 +1,119 @@
+//! Which policies there are: those bundled with the program, and those in files and folders.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use crate::engine::{Cache, Engine};
+use crate::policy::{Bytes, Policy};
+
+/// Policies by their name, and what kept others from being among them.
+#[derive(Default)]
+pub struct Catalog {
+    policies: BTreeMap<String, Arc<Policy>>,
+    /// Components that could not be taken; the others are there all the same.
+    pub errors: Vec<LoadError>,
+}
+
+/// A component that could not be taken.
+#[derive(Debug)]
+pub struct LoadError {
+    /// Where it was looked for.
+    pub origin: String,
+    /// What is wrong with it.
+    pub error: anyhow::Error,
+}
+
+/// A component that is part of the program: its name and its bytes.
+pub type Bundled = (&'static str, &'static [u8]);
+
+impl Catalog {
+    /// Adds the policies that are part of the program.
+    pub fn add_bundled(&mut self, engine: &Engine, cache: Option<&Cache>, pack: &[Bundled]) {
+        for &(name, bytes) in pack {
+            self.add(
+                Policy::load(engine, cache, Bytes::Borrowed(bytes), "bundled"),
+                &format!("bundled {name}"),
+            );
+        }
+    }
+
+    /// Adds the policies of a `.wasm` file, or of all such files in a folder. A policy takes the
+    /// place of a bundled one with the same name; two files with the same name are an error.
+    pub fn add_path(&mut self, engine: &Engine, cache: Option<&Cache>, path: &Path) {
+        match components(path) {
+            Ok(files) => {
+                for file in files {
+                    let origin = file.display().to_string();
+                    let bytes = std::fs::read(&file).context("cannot be read");
+                    let policy = bytes.and_then(|bytes| {
+                        Policy::load(engine, cache, Bytes::Owned(bytes), &origin)
+                    });
+                    self.add(policy, &origin);
+                }
+            }
+            Err(error) => self.errors.push(LoadError {
+                origin: path.display().to_string(),
+                error,
+            }),
+        }
+    }
+
+    fn add(&mut self, policy: anyhow::Result<Policy>, origin: &str) {
+        let added = policy.and_then(|policy| {
+            let id = policy.id().to_owned();
+            match self.policies.get(&id) {
+                Some(other) if other.origin != "bundled" && other.digest != policy.digest => {
+                    bail!(
+                        "is a policy {id}, and so is {}; load one of them",
+                        other.origin
+                    )
+                }
+                _ => Ok((id, Arc::new(policy))),
+            }
+        });
+        match added {
+            Ok((id, policy)) => drop(self.policies.insert(id, policy)),
+            Err(error) => self.errors.push(LoadError {
+                origin: origin.into(),
+                error,
+            }),
+        }
+    }
+
+    /// The policies in the order of their names.
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.policies.values()
+    }
+
+    /// A policy by its name.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<Policy>> {
+        self.policies.get(id)
+    }
+}
+
+fn components(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.metadata().context("cannot be read")?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in path.read_dir().context("cannot be read")? {
+        let file = entry.context("cannot be read")?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        bail!(
+            "holds no .wasm file; make policies builds those of this project into target/policies"
+        );
+    }
+    files.sort();
+    Ok(files)
+}

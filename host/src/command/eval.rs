@@ -1,0 +1,156 @@
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, ensure};
+use clap::{Args, ValueEnum};
+
+use super::{PolicyArgs, say};
+use crate::catalog::Bundled;
+use crate::constraint;
+use crate::report::{json, text};
+use crate::review::{Court, Decision, Review};
+use crate::source::{self, Format, Found};
+
+/// Judge files: Dockerfiles and Kubernetes manifests
+#[derive(Args, Debug)]
+pub(super) struct Eval {
+    /// Files and folders; - is standard input. In a folder, what .gitignore names is left out
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+
+    /// What the inputs are, where that cannot be told from their names or contents
+    #[arg(short, long, value_name = "KIND", value_parser = kind)]
+    kind: Option<Format>,
+
+    /// How to write what was found
+    #[arg(short, long, default_value = "text")]
+    output: Output,
+
+    /// Count what an object cannot tell as a finding
+    #[arg(long)]
+    strict: bool,
+
+    #[command(flatten)]
+    policies: PolicyArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// Findings in their source, for people
+    Text,
+    /// One JSON object, for programs
+    Json,
+}
+
+fn kind(name: &str) -> Result<Format, String> {
+    let known: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+    let format = Format::NAMES
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, format)| *format);
+    format.ok_or_else(|| format!("known kinds: {}", known.join(", ")))
+}
+
+impl Eval {
+    pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
+        ensure!(
+            self.paths.iter().filter(|path| *path == "-").count() <= 1,
+            "standard input (-) is given more than once; name it once"
+        );
+        let loaded = self.policies.load(pack)?;
+        let inputs: Vec<Found> = self
+            .paths
+            .iter()
+            .flat_map(|path| source::walk(path))
+            .collect();
+        let constraints = constraint::defaults(&loaded.catalog, self.strict);
+        let court = Court {
+            engine: &loaded.engine,
+            cache: loaded.cache.as_ref(),
+            constraints: &constraints,
+        };
+        let progress = Progress::new(inputs.len());
+        let mut review = court.review(inputs, self.kind, &|| progress.step());
+        progress.finish();
+        review.errors = loaded.errors();
+        self.write(&review)?;
+        let judged = review.files.iter().any(|file| file.skipped.is_none());
+        let decision = review.decision();
+        if !judged && decision != Decision::Failed {
+            return Err(nothing(&review, &self.paths));
+        }
+        Ok(decision)
+    }
+
+    fn write(&self, review: &Review) -> anyhow::Result<()> {
+        let mut output = anstream::stdout().lock();
+        match self.output {
+            Output::Text => output.write_all(text::render(review).as_bytes()),
+            Output::Json => json::write(review, &mut std::io::BufWriter::new(&mut output)),
+        }
+        .and_then(|()| output.flush())
+        .context("cannot write the report")
+    }
+}
+
+/// That nothing was judged is no clean review.
+fn nothing(review: &Review, paths: &[String]) -> anyhow::Error {
+    let reasons = review
+        .files
+        .iter()
+        .filter_map(|file| Some(format!("{} {}", file.name, file.skipped.as_ref()?)));
+    let reasons: Vec<String> = reasons.take(5).collect();
+    let why = if reasons.is_empty() {
+        "there is no Dockerfile and no YAML or JSON file".to_owned()
+    } else {
+        reasons.join("; ")
+    };
+    anyhow!("nothing to judge in {}: {why}", paths.join(" "))
+}
+
+/// Says on a terminal how far long work has come.
+struct Progress {
+    total: usize,
+    done: AtomicUsize,
+    started: Instant,
+    shown: AtomicUsize,
+    terminal: bool,
+}
+
+/// Work that takes less than this says nothing.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            total,
+            done: AtomicUsize::new(0),
+            started: Instant::now(),
+            shown: AtomicUsize::new(0),
+            terminal,
+        }
+    }
+
+    fn step(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if !self.terminal || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let percent = done * 100 / self.total.max(1);
+        if self.shown.fetch_max(percent, Ordering::Relaxed) < percent {
+            let _ = write!(
+                std::io::stderr(),
+                "\r{done} of {} files judged ({percent} %)",
+                self.total
+            );
+        }
+    }
+
+    fn finish(&self) {
+        if self.shown.load(Ordering::Relaxed) > 0 {
+            say("\r\u{1b}[K");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The verbs of the command line: one file each, arguments and what they set in motion.
+
+mod eval;
+mod explain;
+mod policies;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser, Subcommand};
+
+use crate::catalog::{Bundled, Catalog};
+use crate::engine::{Cache, Engine, Limits};
+use crate::review::{Decision, ErrorKind, ReviewError};
+
+/// Judges Docker and Kubernetes objects with the mitigations of a STRIDE threat model.
+#[derive(Debug, Parser)]
+#[command(name = "stridegate", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 clean, 1 findings that deny, 2 the job could not be done.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Eval(eval::Eval),
+    Policies(policies::Policies),
+    Explain(explain::Explain),
+}
+
+/// Runs the program with its arguments and the policies that are part of it.
+#[must_use]
+pub fn run(pack: &[Bundled]) -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Eval(verb) => verb.run(pack),
+        Verb::Policies(verb) => verb.run(pack),
+        Verb::Explain(verb) => verb.run(pack),
+    };
+    match result {
+        Ok(Decision::Clean) => ExitCode::SUCCESS,
+        Ok(Decision::Denied) => ExitCode::from(1),
+        Ok(Decision::Failed) => ExitCode::from(2),
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.into_iter()
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Writes a line for the user beside the output.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Where policies come from and what they may use.
+#[derive(Args, Debug)]
+struct PolicyArgs {
+    /// A policy to load: a .wasm file, or a folder of them; can be given several times. The
+    /// bundled policies stay, unless --only is given
+    #[arg(short, long = "policy", value_name = "PATH")]
+    policies: Vec<PathBuf>,
+
+    /// Leave the bundled policies out
+    #[arg(long, requires = "policies")]
+    only: bool,
+
+    /// How long one policy may take for one object, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    timeout: u64,
+
+    /// How much memory one policy may use for one object, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=2048))]
+    memory: u64,
+
+    /// Compile all policies anew, and keep nothing
+    #[arg(long)]
+    no_cache: bool,
+}
+
+/// The policies and what runs them.
+struct Loaded {
+    engine: Engine,
+    cache: Option<Cache>,
+    catalog: Catalog,
+}
+
+impl PolicyArgs {
+    fn load(&self, pack: &[Bundled]) -> anyhow::Result<Loaded> {
+        let memory =
+            usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
+        let limits = Limits {
+            memory,
+            deadline: Duration::from_millis(self.timeout),
+        };
+        let parallel = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
+        let engine = Engine::new(parallel, limits)?;
+        let cache = (!self.no_cache).then(Cache::of_user).flatten();
+        let mut catalog = Catalog::default();
+        if !self.only {
+            catalog.add_bundled(&engine, cache.as_ref(), pack);
+        }
+        for path in &self.policies {
+            catalog.add_path(&engine, cache.as_ref(), path);
+        }
+        if catalog.policies().next().is_none() && catalog.errors.is_empty() {
+            return Err(anyhow!(
+                "there are no policies: this program was built without any; build it with make, or name some with --policy"
+            ));
+        }
+        Ok(Loaded {
+            engine,
+            cache,
+            catalog,
+        })
+    }
+}
+
+impl Loaded {
+    /// What kept policies from being loaded, as errors of a review.
+    fn errors(&self) -> Vec<ReviewError> {
+        let errors = self.catalog.errors.iter().map(|failed| ReviewError {
+            file: Some(failed.origin.clone()),
+            position: None,
+            policy: None,
+            constraint: None,
+            object: None,
+            kind: ErrorKind::Policy,
+            message: format!("{:#}", failed.error),
+        });
+        errors.collect()
+    }
+
+    fn say_errors(&self) -> Decision {
+        for failed in &self.catalog.errors {
+            say(&format!("error: {} {:#}", failed.origin, failed.error));
+        }
+        if self.catalog.errors.is_empty() {
+            Decision::Clean
+        } else {
+            Decision::Failed
+        }
+    }
+
+    fn policy(&self, id: &str) -> anyhow::Result<&Arc<crate::policy::Policy>> {
+        self.catalog.get(id).ok_or_else(|| {
+            let known: Vec<&str> = self.catalog.policies().map(|policy| policy.id()).collect();
+            let nearest = nearest(id, &known)
+                .map(|near| format!("; did you mean {near}?"))
+                .unwrap_or_default();
+            anyhow!("there is no policy {id}{nearest} stridegate policies lists them")
+        })
+    }
+}
+
+/// The known name that a wrong one was most likely meant to be.
+fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let similar = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(wrong, name), *name))
+        .filter(|(score, _)| *score > 0.7);
+    similar
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,187 @@
+//! An object: what a policy judges, and where its parts were written.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+pub use stridegate_shapes::{Content, Entry, Kind, Node, Span};
+
+/// A text that objects were read from.
+#[derive(Debug)]
+pub struct Text {
+    /// How the text is shown: a path relative to where the program was started, or `-`.
+    pub name: String,
+    /// The text without a byte order mark.
+    pub content: String,
+    lines: OnceLock<Vec<usize>>,
+}
+
+/// A line and a column, both counted from 1; a column counts characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Text {
+    /// A text.
+    #[must_use]
+    pub fn new(name: impl Into<String>, content: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            content: content.into(),
+            lines: OnceLock::new(),
+        }
+    }
+
+    /// The position of a byte.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.content.len());
+        let line = self.starts().partition_point(|&start| start <= offset);
+        let start = self.starts()[line - 1];
+        let column = String::from_utf8_lossy(&self.content.as_bytes()[start..offset])
+            .chars()
+            .count()
+            + 1;
+        Position { line, column }
+    }
+
+    /// The bytes of the lines that hold a range, without the end of the last.
+    #[must_use]
+    pub fn lines_around(&self, range: &Range<usize>) -> Range<usize> {
+        let first = self.position(range.start).line;
+        let last = self
+            .position(range.end.saturating_sub(1).max(range.start))
+            .line;
+        let end = self
+            .starts()
+            .get(last)
+            .map_or(self.content.len(), |next| next - 1);
+        self.starts()[first - 1]..end
+    }
+
+    /// The offset at which each line starts.
+    fn starts(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let newlines = self
+                .content
+                .bytes()
+                .enumerate()
+                .filter(|&(_, byte)| byte == b'\n');
+            std::iter::once(0)
+                .chain(newlines.map(|(offset, _)| offset + 1))
+                .collect()
+        })
+    }
+}
+
+/// The name by which a user knows an object: that of what was written, before it became the
+/// shape that policies judge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The group of its kind.
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace; empty if it has none or does not say.
+    pub namespace: String,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.namespace.is_empty() { "" } else { "/" };
+        write!(
+            f,
+            "{} {}{separator}{}",
+            self.kind, self.namespace, self.name
+        )
+    }
+}
+
+/// An object in the shape that policies judge.
+#[derive(Debug)]
+pub struct Object {
+    /// The kind of the shape.
+    pub kind: Kind,
+    /// The version of the shape.
+    pub version: String,
+    /// The object as written.
+    pub identity: Arc<Identity>,
+    /// The document, in which each value knows its place.
+    pub document: Node,
+    /// Where a part of the document stands in the object as written, by prefix; the first that
+    /// fits counts. A path that none fits is the same in both.
+    pub moves: Vec<Move>,
+    /// The texts that the places of the document lie in.
+    pub texts: Vec<Arc<Text>>,
+}
+
+/// A part of a document that stands elsewhere in the object as written.
+#[derive(Clone, Copy, Debug)]
+pub struct Move {
+    /// Its JSON Pointer in the document.
+    pub judged: &'static str,
+    /// Its JSON Pointer in the object as written.
+    pub written: &'static str,
+}
+
+/// Where a value of an object was written.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The text.
+    pub text: Arc<Text>,
+    /// What to show: the key of a map or list, the value of anything else.
+    pub shown: Span,
+    /// The whole value.
+    pub value: Span,
+}
+
+impl Object {
+    /// Where the value at a JSON Pointer was written; none if the pointer leads nowhere.
+    #[must_use]
+    pub fn place(&self, pointer: &str) -> Option<Place> {
+        let located = self.document.at(pointer)?;
+        let value = located.node.span;
+        let composed = matches!(located.node.content, Content::Map(_) | Content::List(_));
+        let shown = located
+            .key
+            .filter(|_| composed || value.range().is_empty())
+            .unwrap_or(value);
+        let text = self.texts.get(shown.text as usize)?;
+        Some(Place {
+            text: Arc::clone(text),
+            shown,
+            value,
+        })
+    }
+
+    /// A JSON Pointer into the document as one into the object as written.
+    #[must_use]
+    pub fn written_path(&self, pointer: &str) -> String {
+        let moved = self.moves.iter().find_map(|part| {
+            let rest = pointer.strip_prefix(part.judged)?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", part.written))
+        });
+        moved.unwrap_or_else(|| pointer.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_lines_and_characters() {
+        let text = Text::new("x", "a\nżó b\n");
+        assert_eq!(text.position(0), Position { line: 1, column: 1 });
+        let b = text.content.find('b').expect("the sample has a b");
+        assert_eq!(text.position(b), Position { line: 2, column: 4 });
+        assert_eq!(text.position(999), Position { line: 3, column: 1 });
+    }
+}

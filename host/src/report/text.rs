@@ -1,0 +1,213 @@
+//! The report for people: each finding in its source, then what became of each threat.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::count;
+use crate::constraint::Enforcement;
+use crate::engine::contract::Verdict;
+use crate::object::Place;
+use crate::review::{Answer, Cell, FileReview, Offence, Review, ReviewError, RuleResult, severity};
+
+/// The longest part of a line that is shown before an offending place, in bytes: what stands
+/// further left says nothing about it.
+const CONTEXT: usize = 120;
+
+/// A review as text, with the escape sequences of colours.
+#[must_use]
+pub fn render(review: &Review) -> String {
+    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
+    let mut text = String::new();
+    for file in &review.files {
+        for result in &file.results {
+            if let Answer::Found(offence) = &result.answer {
+                text += &renderer.render(&[finding(result, offence, file)]);
+                text += "\n\n";
+            }
+        }
+    }
+    for error in review.errors() {
+        text += &renderer.render(&[failure(error)]);
+        text += "\n\n";
+    }
+    skipped(review, &mut text);
+    threats(review, &mut text);
+    summary(review, &mut text);
+    text
+}
+
+fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) -> Group<'a> {
+    let level = match (offence.verdict, result.constraint.enforcement) {
+        (Verdict::Unknown, _) if !result.constraint.strict => Level::INFO.with_name("unknown"),
+        (_, Enforcement::Deny) => Level::ERROR,
+        (_, Enforcement::Warn) => Level::WARNING,
+        (_, Enforcement::Dryrun) => Level::NOTE,
+    };
+    let rule = result.rule();
+    let message = file.secrets.mask(&offence.message).into_owned();
+    let mut group = level
+        .primary_title(message)
+        .id(format!("{}/{}", result.constraint.policy.id(), rule.id))
+        .element(snippet(
+            &offence.place,
+            AnnotationKind::Primary,
+            about(result, offence),
+            file,
+        ));
+    for (place, note) in &offence.related {
+        group = group.element(snippet(
+            place,
+            AnnotationKind::Context,
+            file.secrets.mask(note).into_owned(),
+            file,
+        ));
+    }
+    group.element(
+        Level::HELP
+            .with_name("instead")
+            .message(rule.remediation.as_str()),
+    )
+}
+
+fn about(result: &RuleResult, offence: &Offence) -> String {
+    format!("{} ({})", result.identity, severity(offence.severity))
+}
+
+/// The lines of a place, without the secrets that stand in them.
+fn snippet<'a>(
+    place: &Place,
+    kind: AnnotationKind,
+    label: String,
+    file: &FileReview,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let text = &place.text;
+    let shown = first_line(&text.content, place.shown.range());
+    let mut lines = text.lines_around(&shown);
+    let mut from = lines.start.max(shown.start.saturating_sub(CONTEXT));
+    while !text.content.is_char_boundary(from) {
+        from -= 1;
+    }
+    lines.start = from;
+    let line = text.position(shown.start).line;
+    let source = file.secrets.excerpt(&text.content, lines.clone());
+    // A mask has as many characters as what it hides, but not as many bytes.
+    let offset = |at: usize| {
+        let characters = text
+            .content
+            .get(lines.start..at)
+            .unwrap_or_default()
+            .chars()
+            .count();
+        source
+            .char_indices()
+            .nth(characters)
+            .map_or(source.len(), |(index, _)| index)
+    };
+    let span = offset(shown.start)..offset(shown.end);
+    Snippet::source(source)
+        .line_start(line)
+        .path(text.name.clone())
+        .annotation(kind.span(span).label(label))
+}
+
+/// The part of a range that stands on its first line.
+fn first_line(content: &str, range: Range<usize>) -> Range<usize> {
+    let shown = content.get(range.clone()).unwrap_or_default();
+    let end = shown
+        .find(['\n', '\r'])
+        .map_or(range.end, |newline| range.start + newline);
+    range.start..end
+}
+
+fn failure(error: &ReviewError) -> Group<'_> {
+    let mut title = String::new();
+    if let Some(policy) = &error.policy {
+        let _ = write!(title, "{policy}: ");
+    }
+    if let Some(object) = &error.object {
+        let _ = write!(title, "{object}: ");
+    }
+    title += &error.message;
+    let group = Group::with_title(Level::ERROR.primary_title(title));
+    let Some(file) = &error.file else {
+        return group;
+    };
+    let origin = Origin::path(file.as_str());
+    group.element(match error.position {
+        Some(position) => origin.line(position.line).char_column(position.column),
+        None => origin,
+    })
+}
+
+/// Names what was skipped for a reason that the user can do something about.
+fn skipped(review: &Review, text: &mut String) {
+    let notable = review
+        .files
+        .iter()
+        .filter_map(|file| Some((file, file.skipped.as_ref()?)));
+    let mut any = false;
+    for (file, why) in notable.filter(|(_, why)| why.contains("judge what it")) {
+        let _ = writeln!(text, "skipped {}: it {why}", file.name);
+        any = true;
+    }
+    if any {
+        text.push('\n');
+    }
+}
+
+fn threats(review: &Review, text: &mut String) {
+    let cells = review.cells();
+    if cells.is_empty() {
+        return;
+    }
+    text.push_str("threats\n");
+    for ((platform, category), cell) in &cells {
+        let _ = writeln!(
+            text,
+            "  {platform:<11} {:<23} {}",
+            category.replace('-', " "),
+            status(cell)
+        );
+    }
+    text.push('\n');
+}
+
+fn status(cell: &Cell) -> String {
+    let mut parts = Vec::new();
+    if cell.fail > 0 {
+        parts.push(format!("open: {}", count(cell.fail, "finding")));
+    }
+    if cell.unknown > 0 {
+        parts.push(format!("{} unknown", cell.unknown));
+    }
+    match (parts.is_empty(), cell.pass) {
+        (true, 0) => "not looked at".into(),
+        (true, pass) => format!("held by all {}", count(pass, "check")),
+        (false, _) => parts.join(", "),
+    }
+}
+
+fn summary(review: &Review, text: &mut String) {
+    let counts = review.counts();
+    let _ = write!(
+        text,
+        "{}, {}, {}: {} failed, {} unknown, {} passed, {} not applicable",
+        count(counts.files, "file"),
+        count(counts.objects, "object"),
+        count(counts.checks, "check"),
+        counts.fail,
+        counts.unknown,
+        counts.pass,
+        counts.not_applicable
+    );
+    if counts.skipped > 0 {
+        let _ = write!(text, "; {} skipped", count(counts.skipped, "file"));
+    }
+    if counts.errors > 0 {
+        let _ = write!(text, "; {}", count(counts.errors, "error"));
+    }
+    text.push('\n');
+}

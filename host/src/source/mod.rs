@@ -1,0 +1,364 @@
+//! From bytes to objects: one file for each format.
+//!
+//! A format knows how a program reads it, and no policy. What a text says becomes the shape that
+//! policies know, and each value in it keeps its place in the text.
+
+pub mod dockerfile;
+mod documents;
+mod fault;
+pub mod json;
+mod manifest;
+mod walk;
+pub mod yaml;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use documents::{Documents, MAX_DEPTH};
+pub use fault::Fault;
+pub use walk::{Found, walk};
+
+use crate::object::{Identity, Object, Position, Text};
+
+/// The largest text that is read, in bytes.
+pub const MAX_TEXT: u64 = 32 << 20;
+
+/// A format that can be named where it cannot be told from the name or the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A Dockerfile or Containerfile.
+    Dockerfile,
+    /// Kubernetes objects in YAML or JSON.
+    Manifest,
+}
+
+impl Format {
+    /// The names by which a user chooses a format.
+    pub const NAMES: [(&'static str, Self); 2] = [
+        ("dockerfile", Self::Dockerfile),
+        ("manifest", Self::Manifest),
+    ];
+
+    /// The format that a file's name promises.
+    #[must_use]
+    pub fn promised_by(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or_default();
+        let exact =
+            name.eq_ignore_ascii_case("dockerfile") || name.eq_ignore_ascii_case("containerfile");
+        let variant = ["Dockerfile", "Containerfile"].iter().any(|start| {
+            name.strip_prefix(start)
+                .is_some_and(|rest| rest.starts_with(['.', '-', '_']))
+        });
+        let other = [
+            "dockerignore",
+            "containerignore",
+            "md",
+            "rst",
+            "adoc",
+            "html",
+        ]
+        .contains(&extension);
+        let ending = ["dockerfile", "containerfile"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known));
+        (exact || ending || (variant && !other)).then_some(Self::Dockerfile)
+    }
+}
+
+/// A text to read.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// How it is shown.
+    pub name: String,
+    /// The name of an object in it that has none of its own: its path from the root of the
+    /// review, with forward slashes.
+    pub object_name: String,
+    /// Where it is; none for standard input.
+    pub path: Option<PathBuf>,
+    /// Whether the user named it, so that it is an error if it is not understood; what is found
+    /// in a folder may be something else.
+    pub named: bool,
+    /// Why it is not read although it could be, as the walk found.
+    pub skip: Option<&'static str>,
+}
+
+/// What became of a text.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The text, if it could be read at all.
+    pub text: Option<Arc<Text>>,
+    /// The objects in it. One that becomes another shape is there as both.
+    pub objects: Vec<Object>,
+    /// How many objects were written.
+    pub written: usize,
+    /// Why there is nothing to judge in it.
+    pub skipped: Option<String>,
+    /// What is wrong with it.
+    pub faults: Vec<InputFault>,
+}
+
+/// What is wrong with an input, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFault {
+    /// The place, if the text could be read.
+    pub position: Option<Position>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+const TEMPLATE: &str =
+    "is a template; judge what it renders: helm template CHART | stridegate eval -";
+const FOREIGN: &str = "holds no Dockerfile and no Kubernetes object";
+
+/// Reads a text, as a format if one is given.
+#[must_use]
+pub fn read(input: &Input, format: Option<Format>) -> Reading {
+    if let Some(why) = input.skip {
+        return Reading {
+            skipped: Some(why.into()),
+            ..Reading::default()
+        };
+    }
+    let bytes = match input
+        .path
+        .as_deref()
+        .map_or_else(|| take(std::io::stdin()), read_file)
+    {
+        Ok(bytes) => bytes,
+        Err(message) => return Reading::fault(None, message),
+    };
+    let promised = format.or_else(|| Format::promised_by(Path::new(&input.name)));
+    let content = match String::from_utf8(bytes) {
+        Ok(content) => content,
+        Err(_) if promised.is_none() && !input.named => return Reading::skip(FOREIGN),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let message = "is not UTF-8 text from here on; save it as UTF-8".to_owned();
+            let content = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+            return Reading::fault(
+                Some(Text::new(&input.name, content).position(valid)),
+                message,
+            );
+        }
+    };
+    let content = content
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(content);
+    let text = Arc::new(Text::new(&input.name, content));
+    let mut reading = read_text(input, &text, promised);
+    reading.text = Some(text);
+    reading
+}
+
+fn read_text(input: &Input, text: &Arc<Text>, promised: Option<Format>) -> Reading {
+    let content = &text.content;
+    if promised.is_none() && !input.named && !manifest::is_plausible(content) {
+        return Reading::skip(FOREIGN);
+    }
+    if content.contains('\0') {
+        let position = content.find('\0').map(|at| text.position(at));
+        return Reading {
+            faults: vec![InputFault {
+                position,
+                message: "is binary, not text".into(),
+            }],
+            ..Reading::default()
+        };
+    }
+    let reading = match promised {
+        Some(Format::Dockerfile) => read_dockerfile(input, text),
+        None if dockerfile_by_content(content) => read_dockerfile(input, text),
+        Some(Format::Manifest) | None => manifest::read(text),
+    };
+    let nothing = reading.objects.is_empty() && reading.written == 0;
+    if nothing && !reading.faults.is_empty() && content.contains("{{") {
+        return Reading::skip(TEMPLATE);
+    }
+    if nothing && reading.faults.is_empty() && (input.named || promised.is_some()) {
+        let what = if content.trim().is_empty() {
+            "is empty"
+        } else {
+            FOREIGN
+        };
+        let names: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+        return Reading::fault(
+            None,
+            format!(
+                "{what}; if it is one of {}, say so with --kind",
+                names.join(", ")
+            ),
+        );
+    }
+    if nothing && reading.faults.is_empty() {
+        return Reading::skip(FOREIGN);
+    }
+    reading
+}
+
+impl Reading {
+    fn skip(why: &str) -> Self {
+        Self {
+            skipped: Some(why.into()),
+            ..Self::default()
+        }
+    }
+
+    fn fault(position: Option<Position>, message: String) -> Self {
+        Self {
+            faults: vec![InputFault { position, message }],
+            ..Self::default()
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let file = File::open(path).map_err(|error| {
+        let dangling = path.is_symlink() && error.kind() == std::io::ErrorKind::NotFound;
+        let what = if dangling {
+            "is a link to a file that is not there"
+        } else {
+            "cannot be opened"
+        };
+        format!("{what}: {error}")
+    })?;
+    take(file)
+}
+
+fn take(reader: impl Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    reader
+        .take(MAX_TEXT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_TEXT {
+        return Err(format!("is larger than {} MiB; split it", MAX_TEXT >> 20));
+    }
+    Ok(bytes)
+}
+
+/// Whether the first word that is no comment can only be that of a Dockerfile.
+fn dockerfile_by_content(content: &str) -> bool {
+    let mut lines = content
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut words = lines.next().unwrap_or_default().split_ascii_whitespace();
+    let instruction = words
+        .next()
+        .is_some_and(|word| word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("arg"));
+    instruction && words.next().is_some()
+}
+
+fn read_dockerfile(input: &Input, text: &Arc<Text>) -> Reading {
+    match dockerfile::read(&text.content) {
+        Ok(document) => {
+            let identity = Identity {
+                group: stridegate_shapes::dockerfile::KIND.group.into(),
+                kind: stridegate_shapes::dockerfile::KIND.name.into(),
+                name: input.object_name.clone(),
+                namespace: String::new(),
+            };
+            let object = Object {
+                kind: stridegate_shapes::dockerfile::KIND,
+                version: stridegate_shapes::dockerfile::VERSION.into(),
+                identity: Arc::new(identity),
+                document,
+                moves: Vec::new(),
+                texts: vec![Arc::clone(text)],
+            };
+            Reading {
+                objects: vec![object],
+                written: 1,
+                ..Reading::default()
+            }
+        }
+        Err(fault) => Reading::fault(Some(text.position(fault.at)), fault.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(named: bool) -> Input {
+        Input {
+            name: "x".into(),
+            object_name: "x".into(),
+            path: None,
+            named,
+            skip: None,
+        }
+    }
+
+    fn read_content(content: &str, named: bool) -> Reading {
+        let text = Arc::new(Text::new("x", content));
+        read_text(&input(named), &text, None)
+    }
+
+    #[test]
+    fn a_name_promises_a_dockerfile() {
+        for name in [
+            "Dockerfile",
+            "dockerfile",
+            "a/Dockerfile.dev",
+            "Containerfile-x",
+            "web.dockerfile",
+            "x.Dockerfile",
+        ] {
+            assert_eq!(
+                Format::promised_by(Path::new(name)),
+                Some(Format::Dockerfile),
+                "{name}"
+            );
+        }
+        for name in [
+            "Dockerfile.md",
+            "Dockerfile.dockerignore",
+            "dockerfile.rs",
+            "Dockerfiles",
+            "my-dockerfile",
+            "x.yaml",
+        ] {
+            assert_eq!(Format::promised_by(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_dockerfile_is_known_by_its_content() {
+        assert_eq!(read_content("# x\n\nFROM scratch\n", true).objects.len(), 1);
+        assert_eq!(read_content("from: scratch\n", true).objects.len(), 0);
+    }
+
+    #[test]
+    fn what_is_named_and_not_understood_is_an_error() {
+        for content in ["", "a: 1\n", "[]", "hello"] {
+            assert_eq!(read_content(content, true).faults.len(), 1, "{content:?}");
+            assert!(
+                read_content(content, false).skipped.is_some(),
+                "{content:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_is_skipped_with_the_remedy() {
+        let reading = read_content(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{ toYaml .x }}\n",
+            true,
+        );
+        assert!(
+            reading
+                .skipped
+                .is_some_and(|why| why.contains("helm template")),
+            "{:?}",
+            reading.faults
+        );
+    }
+}

@@ -1,0 +1,284 @@
+//! See the documentation of [`RootUser`].
+
+use stridegate_policy::prelude::*;
+use stridegate_policy::shapes::dockerfile::{Dockerfile, Stage, Word};
+
+policy! {
+    /// A container that runs as root
+    ///
+    /// Judges the user that the processes of a container start as: the last USER of the stage that
+    /// a Dockerfile builds, through the stages it is based on, and the effective `runAsUser` and
+    /// `runAsNonRoot` of every container of a Pod, init and ephemeral containers included.
+    ///
+    /// Root in a container is root of the kernel that it shares with the host. Whoever breaks out
+    /// of a process that runs as root, through a mounted path, a leaked descriptor or a flaw of
+    /// the kernel, owns the host; with another user the same flaw mostly ends in "permission
+    /// denied".
+    ///
+    /// An image that starts as root only to drop it in its entrypoint is reported too, less
+    /// severely where the tool that drops it can be seen: nothing outside the entrypoint keeps
+    /// its promise, and `docker exec` does not pass through it.
+    ///
+    /// ## Example
+    ///
+    /// ```dockerfile
+    /// FROM debian:12-slim
+    /// COPY app /usr/local/bin/app
+    /// ENTRYPOINT ["app"]
+    /// ```
+    ///
+    /// ## Instead
+    ///
+    /// ```dockerfile
+    /// FROM debian:12-slim
+    /// COPY app /usr/local/bin/app
+    /// USER 65532:65532
+    /// ENTRYPOINT ["app"]
+    /// ```
+    ///
+    /// ## References
+    ///
+    /// - <https://docs.docker.com/reference/dockerfile/#user>
+    /// - <https://kubernetes.io/docs/tasks/configure-pod-container/security-context/>
+    RootUser {
+        parameters: Parameters,
+        threats: [(DOCKER, Category::ElevationOfPrivilege), (KUBERNETES, Category::ElevationOfPrivilege)],
+        kinds: [dockerfile::KIND, pod::KIND],
+        context: [],
+        rules: [UID_ZERO, NO_USER],
+        check: check,
+    }
+}
+
+parameters! {
+    /// What can be set for `root-user`.
+    pub struct Parameters {
+        /// Names that mean user 0, or its like on Windows; compared without regard to case.
+        pub root_names: Vec<String> =
+            ["root", "toor", "ContainerAdministrator", "NT AUTHORITY\\SYSTEM"].map(String::from).to_vec(),
+        /// Images whose own user is not root, so that a Dockerfile based on one needs no USER;
+        /// `*` stands for any characters.
+        pub non_root_images: Vec<String> = [
+            "gcr.io/distroless/*nonroot*",
+            "nginxinc/nginx-unprivileged*",
+            "cgr.dev/chainguard/static*",
+            "mcr.microsoft.com/windows/nanoserver*",
+        ].map(String::from).to_vec(),
+    }
+}
+
+const UID_ZERO: Rule = Rule {
+    id: "uid-zero",
+    title: "The user that is set is not root",
+    severity: Severity::High,
+    controls: &[
+        ("cis-docker-1.2", "4.1"),
+        ("cis-docker-1.6", "4.1"),
+        ("cis-kubernetes-1.12", "5.2.7"),
+    ],
+    remediation: "Set a user other than 0: USER 65532 in a Dockerfile, securityContext.runAsUser in a Pod.",
+};
+
+const NO_USER: Rule = Rule {
+    id: "no-user",
+    title: "A user is set, so that root is not the default",
+    severity: Severity::High,
+    controls: &[
+        ("cis-docker-1.2", "4.1"),
+        ("cis-docker-1.6", "4.1"),
+        ("cis-kubernetes-1.12", "5.2.7"),
+    ],
+    remediation: "End the Dockerfile's last stage with USER 65532; in a Pod set securityContext.runAsNonRoot: true.",
+};
+
+fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
+    checks.pass(&UID_ZERO);
+    checks.pass(&NO_USER);
+    if object.is(&dockerfile::KIND) {
+        check_dockerfile(&object.dockerfile()?, parameters, checks);
+    } else {
+        check_pod(&At::root(&object.document()?), parameters, checks);
+    }
+    Ok(())
+}
+
+fn check_dockerfile(file: &Dockerfile, parameters: &Parameters, checks: &mut Checks) {
+    let target = &file.stages[file.target];
+    match user(file, file.target) {
+        Some((path, word)) => match &word.value {
+            Some(value) if is_root(value, parameters) => {
+                checks.fail(
+                    &UID_ZERO,
+                    path,
+                    format!("the image runs as root: its user is {value}"),
+                );
+            }
+            Some(_) => {}
+            None => {
+                let variables = word.unresolved.join(", ");
+                checks.unknown(
+                    &UID_ZERO,
+                    path,
+                    format!("only the build knows the user: the file gives {variables} no value"),
+                );
+            }
+        },
+        None => {
+            let base = external_base(file, target);
+            if parameters
+                .non_root_images
+                .iter()
+                .any(|pattern| matches_glob(pattern, familiar(base.text())))
+            {
+                return;
+            }
+            let finding = checks.fail(
+                &NO_USER,
+                format!("/stages/{}", file.target),
+                no_user_message(base),
+            );
+            if let Some(tool) = privilege_dropper(file) {
+                finding.severity(Severity::Medium);
+                finding.message +=
+                    &format!("; {tool} may drop root later, but nothing makes sure of it");
+            }
+        }
+    }
+}
+
+/// The USER that a stage ends with, its own or that of the stages it is based on.
+fn user(file: &Dockerfile, index: usize) -> Option<(String, &Word)> {
+    last_user(file, index, false).or_else(|| {
+        let base = file.stages[index].base?;
+        // What stands after ONBUILD happens where the stage is used as a base: here.
+        last_user(file, base, true).or_else(|| user(file, base))
+    })
+}
+
+fn last_user(file: &Dockerfile, index: usize, onbuild: bool) -> Option<(String, &Word)> {
+    let instructions = file.stages[index].instructions.iter().enumerate();
+    let (position, instruction) = instructions
+        .rev()
+        .find(|(_, instruction)| instruction.keyword == "USER" && instruction.onbuild == onbuild)?;
+    Some((
+        format!("/stages/{index}/instructions/{position}/arguments/0"),
+        instruction.arguments.first()?,
+    ))
+}
+
+/// The image that a stage is based on in the end.
+fn external_base<'a>(file: &'a Dockerfile, stage: &'a Stage) -> &'a Word {
+    stage
+        .base
+        .map_or(&stage.from, |base| external_base(file, &file.stages[base]))
+}
+
+fn no_user_message(base: &Word) -> String {
+    match base.text() {
+        "scratch" => "the image runs as root: no USER is set, and an empty image has none".into(),
+        base => format!("the image runs as root unless {base} sets another user: no USER is set"),
+    }
+}
+
+/// An image without the registry and folder that Docker adds to a short name.
+fn familiar(image: &str) -> &str {
+    let image = image.strip_prefix("docker.io/").unwrap_or(image);
+    image.strip_prefix("library/").unwrap_or(image)
+}
+
+/// A tool that switches the user and that the final stage installs or starts.
+fn privilege_dropper(file: &Dockerfile) -> Option<&'static str> {
+    const TOOLS: [&str; 5] = ["gosu", "su-exec", "setpriv", "runuser", "s6-setuidgid"];
+    let instructions = &file.stages[file.target].instructions;
+    let words = instructions
+        .iter()
+        .flat_map(|instruction| &instruction.arguments);
+    let mut names = words.filter_map(|word| word.text().rsplit('/').next());
+    names.find_map(|name| TOOLS.into_iter().find(|tool| *tool == name))
+}
+
+/// Whether `USER[:GROUP]` is user 0 as the engine reads it. A group 0 alone is not root.
+fn is_root(user: &str, parameters: &Parameters) -> bool {
+    let user = user.split(':').next().unwrap_or_default().trim();
+    user.parse::<i64>() == Ok(0)
+        || parameters
+            .root_names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(user))
+}
+
+fn check_pod(pod: &At, parameters: &Parameters, checks: &mut Checks) {
+    let shared = pod.get("spec").get("securityContext");
+    // In a user namespace of its own, the container's root is nobody on the host.
+    let severity = if pod.get("spec").get("hostUsers").boolean() == Some(false) {
+        Severity::Medium
+    } else {
+        Severity::High
+    };
+    for container in containers(pod) {
+        let own = container.at.get("securityContext");
+        let user = effective(&own, &shared, "runAsUser");
+        let windows_user = effective(
+            &own.get("windowsOptions"),
+            &shared.get("windowsOptions"),
+            "runAsUserName",
+        );
+        let non_root = effective(&own, &shared, "runAsNonRoot");
+        let name = container.name();
+        if let Some(text) = windows_user.text() {
+            if is_root(text, parameters) {
+                checks
+                    .fail(
+                        &UID_ZERO,
+                        &windows_user,
+                        format!("container {name} runs as {text}"),
+                    )
+                    .severity(severity);
+            }
+        } else if user.exists() {
+            match user.integer() {
+                Some(0) => checks
+                    .fail(&UID_ZERO, &user, format!("container {name} runs as user 0"))
+                    .severity(severity),
+                Some(_) => continue,
+                None => checks.fail(
+                    &UID_ZERO,
+                    &user,
+                    format!("the user of container {name} is not a whole number"),
+                ),
+            };
+        } else if non_root.boolean() != Some(true) {
+            let place = if non_root.exists() { &non_root } else { &own };
+            let message = format!(
+                "container {name} runs as root if its image says so: no user is set, and runAsNonRoot is not true"
+            );
+            checks
+                .fail(&NO_USER, place, message)
+                .severity(severity)
+                .fix(
+                    "Refuse to start as root",
+                    false,
+                    &require_non_root(&container.at, &own),
+                );
+        }
+    }
+}
+
+/// A field of a container's security context, or else of its Pod's. Where neither has it, the
+/// place is the container's.
+fn effective<'a>(own: &At<'a>, shared: &At<'a>, key: &str) -> At<'a> {
+    let (own, shared) = (own.get(key), shared.get(key));
+    if shared.exists() && !own.exists() {
+        shared
+    } else {
+        own
+    }
+}
+
+fn require_non_root(container: &At, own: &At) -> Value {
+    if own.exists() {
+        json!([{"op": "add", "path": format!("{}/runAsNonRoot", own.path()), "value": true}])
+    } else {
+        json!([{"op": "add", "path": format!("{}/securityContext", container.path()), "value": {"runAsNonRoot": true}}])
+    }
+}

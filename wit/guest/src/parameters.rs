@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::mitigation::Problem;
+
+/// What can be set for a policy; [`parameters!`](crate::parameters!) implements it.
+pub trait Parameters: Default {
+    /// JSON Schema 2020-12, with the defaults.
+    fn schema() -> Value;
+
+    /// Reads them from a JSON object; every problem that it has.
+    fn parse(text: &str) -> Result<Self, Vec<Problem>>;
+}
+
+/// A type that a parameter can have.
+pub trait Parameter: DeserializeOwned + Serialize {
+    /// JSON Schema 2020-12.
+    fn schema() -> Value;
+}
+
+impl Parameter for bool {
+    fn schema() -> Value {
+        json!({"type": "boolean"})
+    }
+}
+
+impl Parameter for u64 {
+    fn schema() -> Value {
+        json!({"type": "integer", "minimum": 0})
+    }
+}
+
+impl Parameter for String {
+    fn schema() -> Value {
+        json!({"type": "string"})
+    }
+}
+
+impl<T: Parameter> Parameter for Vec<T> {
+    fn schema() -> Value {
+        json!({"type": "array", "items": T::schema()})
+    }
+}
+
+impl<T: Parameter> Parameter for BTreeMap<String, T> {
+    fn schema() -> Value {
+        json!({"type": "object", "additionalProperties": T::schema()})
+    }
+}
+
+/// The members of a JSON object; for the macro.
+#[doc(hidden)]
+pub fn join(text: &str) -> Result<Map<String, Value>, Vec<Problem>> {
+    let problem = |message: String| {
+        vec![Problem {
+            path: String::new(),
+            message,
+        }]
+    };
+    match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(problem("parameters are an object".into())),
+        Err(error) => Err(problem(format!("parameters are not JSON: {error}"))),
+    }
+}
+
+/// Takes one member, or its default, and notes what is wrong with it; for the macro.
+#[doc(hidden)]
+pub fn member<T: Parameter>(
+    members: &mut Map<String, Value>,
+    name: &str,
+    default: T,
+    problems: &mut Vec<Problem>,
+) -> T {
+    let Some(value) = members.remove(name) else {
+        return default;
+    };
+    serde_json::from_value(value).unwrap_or_else(|error| {
+        problems.push(Problem {
+            path: format!("/{name}"),
+            message: error.to_string(),
+        });
+        default
+    })
+}
+
+/// Notes the members that no parameter took; for the macro.
+#[doc(hidden)]
+pub fn unknown_members(
+    members: &Map<String, Value>,
+    known: &[String],
+    problems: &mut Vec<Problem>,
+) {
+    for name in members.keys() {
+        let path = format!("/{}", stridegate_shapes::escape_token(name));
+        let list = if known.is_empty() {
+            "there are none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        problems.push(Problem {
+            path,
+            message: format!("there is no such parameter; known: {list}"),
+        });
+    }
+}
+
+/// The name of a field as a parameter is written: `root_names` is `rootNames`.
+#[doc(hidden)]
+#[must_use]
+pub fn camel_case(field: &str) -> String {
+    let mut words = field.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut name, word| {
+        name.push_str(&word[..1].to_uppercase());
+        name.push_str(&word[1..]);
+        name
+    })
+}
+
+/// Declares what can be set for a policy: a struct whose fields have documentation and a default.
+///
+/// A field `root_names` is the parameter `rootNames`. Its default, its type and its documentation
+/// become the schema. An unknown parameter is refused.
+#[macro_export]
+macro_rules! parameters {
+    (
+        $(#[doc = $doc:literal])+
+        pub struct $name:ident {
+            $($(#[doc = $line:literal])+ pub $field:ident: $type:ty = $default:expr,)*
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            $($(#[doc = $line])+ pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $crate::Parameters for $name {
+            fn schema() -> $crate::Value {
+                #[allow(unused_mut, reason = "a policy may have no parameters")]
+                let mut properties = $crate::json!({});
+                $({
+                    let mut schema = <$type as $crate::Parameter>::schema();
+                    let default: $type = $default;
+                    schema["description"] = [$($line.trim()),+].join(" ").into();
+                    schema["default"] = $crate::json!(default);
+                    properties[$crate::camel_case(stringify!($field))] = schema;
+                })*
+                $crate::json!({
+                    "$schema": "https://json-schema.org/draft/2020-12/schema",
+                    "type": "object",
+                    "properties": properties,
+                    "additionalProperties": false,
+                })
+            }
+
+            fn parse(text: &str) -> Result<Self, Vec<$crate::mitigation::Problem>> {
+                let mut members = $crate::join(text)?;
+                let mut problems = Vec::new();
+                #[allow(unused_variables, reason = "a policy may have no parameters")]
+                let defaults = Self::default();
+                let parameters = Self {
+                    $($field: $crate::member(
+                        &mut members, &$crate::camel_case(stringify!($field)), defaults.$field, &mut problems,
+                    ),)*
+                };
+                $crate::unknown_members(&members, &[$($crate::camel_case(stringify!($field))),*], &mut problems);
+                if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+            }
+        }
+    };
+}
