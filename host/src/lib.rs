@@ -5,12 +5,22 @@
 //! decides ([`review`]); reports only put it into words ([`report`]). A module uses only those
 //! that stand before it in this file.
 
-pub mod catalog;
-pub mod command;
-pub mod constraint;
-pub mod engine;
+// The blank lines keep the order, which means something, from being made alphabetical.
+
 pub mod object;
-pub mod policy;
-pub mod report;
-pub mod review;
+
 pub mod source;
+
+pub mod engine;
+
+pub mod policy;
+
+pub mod catalog;
+
+pub mod constraint;
+
+pub mod review;
+
+pub mod report;
+
+pub mod command;

@@ -141,6 +141,18 @@ impl Policy {
         Ok(checks)
     }
 
+    /// What the policy says of parameters, as JSON text.
+    pub fn validate(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        parameters: &str,
+    ) -> Result<Result<(), Vec<contract::Problem>>, PolicyError> {
+        self.code(engine, cache)?
+            .validate(parameters)
+            .map_err(PolicyError::Failure)
+    }
+
     fn code(&self, engine: &Engine, cache: Option<&Cache>) -> Result<&Code, PolicyError> {
         let load = || {
             engine

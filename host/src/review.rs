@@ -12,7 +12,7 @@ use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
 use crate::object::{Identity, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
-use crate::source::{self, Format, Found, Input};
+use crate::source::{self, Format, Found, Reading};
 
 /// What is judged by what.
 pub struct Court<'a> {
@@ -198,7 +198,7 @@ impl Court<'_> {
     ) -> Review {
         let files = inputs.into_par_iter().map(|found| {
             let file = match found {
-                Ok(input) => self.judge(&input, format),
+                Ok(input) => self.judge(&input.name, source::read(&input, format)),
                 Err((name, message)) => {
                     let mut file = FileReview {
                         name,
@@ -218,10 +218,10 @@ impl Court<'_> {
     }
 
     /// Judges the objects of one input.
-    fn judge(&self, input: &Input, format: Option<Format>) -> FileReview {
-        let reading = source::read(input, format);
+    #[must_use]
+    pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
         let mut file = FileReview {
-            name: input.name.clone(),
+            name: name.into(),
             text: reading.text,
             objects: reading.written,
             skipped: reading.skipped,

@@ -54,6 +54,12 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
     }
 }
 
+/// The table of policies in the README: what `stridegate policies -o markdown` writes.
+#[must_use]
+pub fn policy_table(catalog: &Catalog) -> String {
+    policies::markdown(catalog)
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error
         .chain()
@@ -161,9 +167,9 @@ impl Loaded {
         self.catalog.get(id).ok_or_else(|| {
             let known: Vec<&str> = self.catalog.policies().map(|policy| policy.id()).collect();
             let nearest = nearest(id, &known)
-                .map(|near| format!("; did you mean {near}?"))
+                .map(|near| format!(" (did you mean {near}?)"))
                 .unwrap_or_default();
-            anyhow!("there is no policy {id}{nearest} stridegate policies lists them")
+            anyhow!("there is no policy {id}{nearest}; stridegate policies lists them")
         })
     }
 }

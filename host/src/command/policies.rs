@@ -64,7 +64,7 @@ fn everything(catalog: &Catalog) -> serde_json::Value {
 }
 
 /// The policies as the README lists them.
-fn markdown(catalog: &Catalog) -> String {
+pub(super) fn markdown(catalog: &Catalog) -> String {
     let head = "| policy | what it finds | threats | judges | rules |\n|---|---|---|---|---|\n";
     catalog
         .policies()

@@ -152,37 +152,13 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
         .map(str::to_owned)
         .unwrap_or(content);
     let text = Arc::new(Text::new(&input.name, content));
-    let mut reading = read_text(input, &text, promised);
-    reading.text = Some(text);
-    reading
-}
-
-fn read_text(input: &Input, text: &Arc<Text>, promised: Option<Format>) -> Reading {
-    let content = &text.content;
-    if promised.is_none() && !input.named && !manifest::is_plausible(content) {
+    if promised.is_none() && !input.named && !manifest::is_plausible(&text.content) {
         return Reading::skip(FOREIGN);
     }
-    if content.contains('\0') {
-        let position = content.find('\0').map(|at| text.position(at));
-        return Reading {
-            faults: vec![InputFault {
-                position,
-                message: "is binary, not text".into(),
-            }],
-            ..Reading::default()
-        };
-    }
-    let reading = match promised {
-        Some(Format::Dockerfile) => read_dockerfile(input, text),
-        None if dockerfile_by_content(content) => read_dockerfile(input, text),
-        Some(Format::Manifest) | None => manifest::read(text),
-    };
-    let nothing = reading.objects.is_empty() && reading.written == 0;
-    if nothing && !reading.faults.is_empty() && content.contains("{{") {
-        return Reading::skip(TEMPLATE);
-    }
-    if nothing && reading.faults.is_empty() && (input.named || promised.is_some()) {
-        let what = if content.trim().is_empty() {
+    let mut reading = read_text(&text, &input.object_name, promised);
+    let nothing = reading.skipped.is_none() && reading.faults.is_empty() && reading.written == 0;
+    if nothing && (input.named || promised.is_some()) {
+        let what = if text.content.trim().is_empty() {
             "is empty"
         } else {
             FOREIGN
@@ -196,8 +172,35 @@ fn read_text(input: &Input, text: &Arc<Text>, promised: Option<Format>) -> Readi
             ),
         );
     }
-    if nothing && reading.faults.is_empty() {
+    if nothing {
         return Reading::skip(FOREIGN);
+    }
+    reading.text = Some(text);
+    reading
+}
+
+/// Reads a text that is at hand, as a format if one is given; `name` is that of an object in it
+/// that has none of its own.
+#[must_use]
+pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Reading {
+    let content = &text.content;
+    if content.contains('\0') {
+        let position = content.find('\0').map(|at| text.position(at));
+        return Reading {
+            faults: vec![InputFault {
+                position,
+                message: "is binary, not text".into(),
+            }],
+            ..Reading::default()
+        };
+    }
+    let reading = match format {
+        Some(Format::Dockerfile) => read_dockerfile(text, name),
+        None if dockerfile_by_content(content) => read_dockerfile(text, name),
+        Some(Format::Manifest) | None => manifest::read(text),
+    };
+    if reading.written == 0 && !reading.faults.is_empty() && content.contains("{{") {
+        return Reading::skip(TEMPLATE);
     }
     reading
 }
@@ -256,13 +259,13 @@ fn dockerfile_by_content(content: &str) -> bool {
     instruction && words.next().is_some()
 }
 
-fn read_dockerfile(input: &Input, text: &Arc<Text>) -> Reading {
+fn read_dockerfile(text: &Arc<Text>, name: &str) -> Reading {
     match dockerfile::read(&text.content) {
         Ok(document) => {
             let identity = Identity {
                 group: stridegate_shapes::dockerfile::KIND.group.into(),
                 kind: stridegate_shapes::dockerfile::KIND.name.into(),
-                name: input.object_name.clone(),
+                name: name.into(),
                 namespace: String::new(),
             };
             let object = Object {
@@ -287,19 +290,8 @@ fn read_dockerfile(input: &Input, text: &Arc<Text>) -> Reading {
 mod tests {
     use super::*;
 
-    fn input(named: bool) -> Input {
-        Input {
-            name: "x".into(),
-            object_name: "x".into(),
-            path: None,
-            named,
-            skip: None,
-        }
-    }
-
-    fn read_content(content: &str, named: bool) -> Reading {
-        let text = Arc::new(Text::new("x", content));
-        read_text(&input(named), &text, None)
+    fn read_content(content: &str) -> Reading {
+        read_text(&Arc::new(Text::new("x", content)), "x", None)
     }
 
     #[test]
@@ -332,27 +324,13 @@ mod tests {
 
     #[test]
     fn a_dockerfile_is_known_by_its_content() {
-        assert_eq!(read_content("# x\n\nFROM scratch\n", true).objects.len(), 1);
-        assert_eq!(read_content("from: scratch\n", true).objects.len(), 0);
-    }
-
-    #[test]
-    fn what_is_named_and_not_understood_is_an_error() {
-        for content in ["", "a: 1\n", "[]", "hello"] {
-            assert_eq!(read_content(content, true).faults.len(), 1, "{content:?}");
-            assert!(
-                read_content(content, false).skipped.is_some(),
-                "{content:?}"
-            );
-        }
+        assert_eq!(read_content("# x\n\nFROM scratch\n").objects.len(), 1);
+        assert_eq!(read_content("from: scratch\n").objects.len(), 0);
     }
 
     #[test]
     fn a_template_is_skipped_with_the_remedy() {
-        let reading = read_content(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{ toYaml .x }}\n",
-            true,
-        );
+        let reading = read_content("apiVersion: v1\nkind: Pod\nmetadata: {{ toYaml .x }}\n");
         assert!(
             reading
                 .skipped

@@ -79,6 +79,8 @@ pub mod bindings {
     });
 }
 
+pub mod secret;
+
 pub use bindings::exports::stridegate::policy::mitigation;
 pub use checks::{Checks, IntoPath};
 pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, Severity, Verdict};

@@ -106,6 +106,12 @@ fn recurse(text: &str) -> String {
 }
 
 #[cfg(target_arch = "wasm32")]
-bindings::export!(Hostile with_types_in bindings);
+#[expect(unsafe_code, reason = "what the generator writes for an export")]
+mod exports {
+    use super::{Hostile, bindings};
+
+    bindings::export!(Hostile with_types_in bindings);
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 const _: fn() -> Description = Hostile::describe;

@@ -1,0 +1,300 @@
+//! `eval`, `policies` and `explain`: what they print and what they exit with.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use super::{Run, entries, folder, report, root, run, stridegate};
+
+#[test]
+fn exit_codes_say_what_happened() {
+    let folder = folder(&[
+        ("good.dockerfile", "FROM scratch\nUSER 1\n"),
+        ("bad.dockerfile", "FROM scratch\n"),
+        ("none.dockerfile", ""),
+    ]);
+    for (file, code) in [
+        ("good.dockerfile", 0),
+        ("bad.dockerfile", 1),
+        ("none.dockerfile", 2),
+    ] {
+        assert_eq!(run(folder.path(), &["eval", file]).code, code, "{file}");
+    }
+    assert_eq!(
+        run(
+            folder.path(),
+            &["eval", "bad.dockerfile", "none.dockerfile"]
+        )
+        .code,
+        2,
+        "an error outweighs a finding"
+    );
+}
+
+#[test]
+fn what_is_unknown_counts_only_if_asked() {
+    let folder = folder(&[("Dockerfile", "FROM scratch\nARG ID\nUSER $ID\n")]);
+    let (code, quiet) = report(folder.path(), &["eval", "."]);
+    assert_eq!((code, &quiet["summary"]["unknown"]), (0, &1.into()));
+    assert_eq!(report(folder.path(), &["eval", ".", "--strict"]).0, 1);
+}
+
+#[test]
+fn the_report_names_every_place() {
+    let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: prod}\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        securityContext: {runAsUser: 0}\n";
+    let folder = folder(&[("web.yaml", manifest)]);
+    let (code, report) = report(folder.path(), &["eval", "."]);
+    assert_eq!(code, 1);
+    let found = entries(&report, "results", "rule", "uid-zero");
+    let result = found[0];
+    assert_eq!(result["outcome"], "fail");
+    assert_eq!(result["policy"], "root-user");
+    assert_eq!(result["object"]["kind"], "Deployment");
+    assert_eq!(result["object"]["group"], "apps");
+    assert_eq!(result["object"]["namespace"], "prod");
+    assert_eq!(
+        result["path"],
+        "/spec/template/spec/containers/0/securityContext/runAsUser"
+    );
+    assert_eq!(
+        (&result["file"], &result["line"], &result["column"]),
+        (&"web.yaml".into(), &9.into(), &38.into())
+    );
+    assert_eq!(result["enforcement"], "deny");
+    assert!(result["constraint"].is_null() && result["exception"].is_null());
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["summary"]["objects"], 1);
+    assert_eq!(report["summary"]["files"], 1);
+}
+
+#[test]
+fn a_fix_is_a_patch_for_the_object_as_written() {
+    let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web}]}}}\n";
+    let folder = folder(&[("web.yaml", manifest)]);
+    let (_, report) = report(folder.path(), &["eval", "."]);
+    let found = entries(&report, "results", "rule", "no-user");
+    let operation = &found[0]["fixes"][0]["patch"][0];
+    assert_eq!(
+        operation["path"],
+        "/spec/template/spec/containers/0/securityContext"
+    );
+}
+
+#[test]
+fn standard_input_is_read() {
+    let folder = folder(&[]);
+    for (arguments, text) in [
+        (&["eval", "-"][..], "FROM scratch\nUSER 0\n"),
+        (
+            &["eval", "-", "--kind", "dockerfile"][..],
+            "from scratch\nuser 0\n",
+        ),
+        (
+            &["eval", "-"][..],
+            r#"{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"a"}]}}"#,
+        ),
+    ] {
+        let mut child = stridegate(folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        child
+            .stdin
+            .take()
+            .expect("it was piped")
+            .write_all(text.as_bytes())
+            .expect("the program reads");
+        let run: Run = child.wait_with_output().expect("the program ends").into();
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.stdout.contains("root-user/"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_folder_is_walked_as_its_owner_would() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}\n";
+    let folder = folder(&[
+        (".gitignore", "ignored/\n"),
+        ("ignored/pod.yaml", pod),
+        (".hidden/pod.yaml", pod),
+        ("src/dockerfile.rs", "fn main() {}\n"),
+        ("tsconfig.json", "{ // a comment\n}\n"),
+        ("values.yaml", "a: 1\n"),
+        ("chart/Chart.yaml", "name: x\n"),
+        (
+            "chart/templates/pod.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: \"{{ .x }}\"}\n",
+        ),
+        (
+            "overlay/kustomization.yaml",
+            "patches: [{path: patch.yaml}]\n",
+        ),
+        (
+            "overlay/patch.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 2}\n",
+        ),
+    ]);
+    let run_text = run(folder.path(), &["eval", "."]);
+    assert!(
+        run_text.stdout.contains("helm template") && run_text.stdout.contains("kustomize build"),
+        "{}",
+        run_text.stdout
+    );
+    let (code, report) = report(folder.path(), &["eval", "."]);
+    assert_eq!(
+        (code, &report["summary"]["objects"]),
+        (1, &1.into()),
+        "{report:#}"
+    );
+    assert_eq!(report["results"][0]["file"], ".hidden/pod.yaml");
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
+    let folder = folder(&[(
+        "Dockerfile",
+        "\u{feff}FROM scratch\r\nUSER \\\r\n  root\r\n",
+    )]);
+    let (_, report) = report(folder.path(), &["eval", "."]);
+    let found = entries(&report, "results", "rule", "uid-zero");
+    assert_eq!(
+        (&found[0]["outcome"], &found[0]["line"]),
+        (&"fail".into(), &3.into())
+    );
+}
+
+#[test]
+fn no_output_shows_a_secret() {
+    let secret = "hT7-vexq81LmzP0s";
+    let dockerfile = format!(
+        "FROM scratch\nUSER 1\nENV DB_PASSWORD={secret} \\\n    LOG=x\nLABEL note=\"{secret}\"\n"
+    );
+    let manifest = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - name: a\n    env:\n    - {{name: DB_PASSWORD, value: {secret}}}\n    args: [--password={secret}]\n"
+    );
+    let folder = folder(&[("Dockerfile", &dockerfile), ("pod.yaml", &manifest)]);
+    for output in ["text", "json"] {
+        let run = run(folder.path(), &["eval", ".", "-o", output]);
+        assert_eq!(run.code, 1);
+        assert!(run.stdout.contains("hardcoded-secret"), "{}", run.stdout);
+        assert!(
+            !run.stdout.contains(secret) && !run.stderr.contains(secret),
+            "{}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
+fn a_cache_that_is_damaged_or_gone_changes_nothing() {
+    let folder = folder(&[("Dockerfile", "FROM scratch\n")]);
+    let home = std::env::var_os("HOME").expect("the tests run for a user with a home");
+    let cache = tempfile::tempdir_in(home).expect("the home can be written");
+    let eval = || -> Run {
+        let mut command = stridegate(folder.path());
+        command
+            .args(["eval", ".", "-o", "json"])
+            .env("XDG_CACHE_HOME", cache.path());
+        command.output().expect("the program can be started").into()
+    };
+    let first = eval();
+    let entries: Vec<_> = fs::read_dir(cache.path().join("stridegate"))
+        .expect("the cache was made")
+        .flatten()
+        .collect();
+    assert!(entries.iter().any(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "cwasm")
+    }));
+    assert_eq!(eval().stdout, first.stdout, "a warm run differs");
+    for entry in entries {
+        fs::write(entry.path(), b"damaged").expect("the cache can be written");
+    }
+    assert_eq!(
+        eval().stdout,
+        first.stdout,
+        "a damaged cache changes the answer"
+    );
+}
+
+#[test]
+fn whoever_stops_reading_is_no_error() {
+    let mut child = stridegate(&root())
+        .args(["explain", "root-user"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    drop(child.stdout.take());
+    let run: Run = child.wait_with_output().expect("the program ends").into();
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_wrong_name_is_met_with_the_right_one() {
+    let run = run(&root(), &["explain", "root-usr"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("did you mean root-user"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn policies_are_listed_and_explained() {
+    let list = run(&root(), &["policies"]);
+    assert!(
+        list.stdout.contains("root-user") && list.stdout.contains("bundled"),
+        "{}",
+        list.stdout
+    );
+    let json = run(&root(), &["policies", "-o", "json"]);
+    let all: serde_json::Value = serde_json::from_str(&json.stdout).expect("the list is JSON");
+    let ids = all
+        .as_array()
+        .expect("the list is an array")
+        .iter()
+        .map(|policy| policy["description"]["id"].as_str());
+    for id in ids.flatten() {
+        let explained = run(&root(), &["explain", id]);
+        assert_eq!(explained.code, 0);
+        for section in ["## Rules", "## Parameters", "## Threats", "## Judges"] {
+            assert!(explained.stdout.contains(section), "{id}: no {section}");
+        }
+    }
+}
+
+/// What the README shows of a session is what a user sees.
+#[test]
+fn the_session_in_the_readme_is_real() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let blocks = readme
+        .split("```console\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"));
+    let mut checked = 0;
+    for (block, _) in blocks {
+        for session in block.split("$ ").skip(1) {
+            let (command, shown) = session.split_once('\n').unwrap_or((session, ""));
+            let Some(arguments) = command.strip_prefix("stridegate ") else {
+                continue;
+            };
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let real = run(&root(), &arguments).stdout;
+            for part in shown.trim().split("\n[...]\n") {
+                assert!(
+                    real.contains(part.trim_end()),
+                    "{command} does not print:\n{part}\nbut:\n{real}"
+                );
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "the README shows no session");
+}

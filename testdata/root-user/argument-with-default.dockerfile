@@ -1,0 +1,4 @@
+FROM debian:12
+ARG UID=0
+# fail: uid-zero
+USER ${UID}

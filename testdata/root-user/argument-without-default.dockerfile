@@ -1,0 +1,4 @@
+FROM debian:12
+ARG UID
+# unknown: uid-zero
+USER ${UID}:${GID:-100}

@@ -1,0 +1,5 @@
+FROM debian:12
+USER app
+RUN id
+# fail: uid-zero
+USER root

@@ -1,0 +1,4 @@
+# parameters: {"rootNames": ["admin"]}
+FROM debian:12
+# fail: uid-zero
+USER Admin

@@ -1,0 +1,6 @@
+FROM debian:12 AS Base
+# fail: uid-zero
+USER root
+
+FROM base
+COPY app /app
