@@ -34,6 +34,7 @@ fn main() {
         let path = component
             .canonicalize()
             .expect("the component was just listed");
+        let path = path.to_str().expect("a checkout has a path in UTF-8");
         let name = component
             .file_stem()
             .expect("the component has a name")

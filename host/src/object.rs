@@ -136,7 +136,7 @@ pub struct Move {
 pub struct Place {
     /// The text.
     pub text: Arc<Text>,
-    /// What to show: the key of a map or list, the value of anything else.
+    /// What to show: the value if it is written on one line, and else its key.
     pub shown: Span,
     /// The whole value.
     pub value: Span,
@@ -148,11 +148,14 @@ impl Object {
     pub fn place(&self, pointer: &str) -> Option<Place> {
         let located = self.document.at(pointer)?;
         let value = located.node.span;
+        let written = self
+            .texts
+            .get(value.text as usize)
+            .and_then(|text| text.content.get(value.range()));
         let composed = matches!(located.node.content, Content::Map(_) | Content::List(_));
-        let shown = located
-            .key
-            .filter(|_| composed || value.range().is_empty())
-            .unwrap_or(value);
+        let by_key =
+            composed || written.is_none_or(|written| written.is_empty() || written.contains('\n'));
+        let shown = located.key.filter(|_| by_key).unwrap_or(value);
         let text = self.texts.get(shown.text as usize)?;
         Some(Place {
             text: Arc::clone(text),

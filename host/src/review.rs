@@ -325,7 +325,7 @@ impl FileReview {
         match check.outcome {
             contract::Outcome::Pass => self.results.push(result(Answer::Pass)),
             contract::Outcome::NotApplicable(why) => {
-                self.results.push(result(Answer::NotApplicable(why)))
+                self.results.push(result(Answer::NotApplicable(why)));
             }
             contract::Outcome::Found(findings) => {
                 for finding in findings {
@@ -544,10 +544,17 @@ impl Secrets {
         let Span { text: 0, .. } = place.value else {
             return;
         };
-        let range = place.value.range();
+        let mut range = place.value.range();
         let Some(written) = place.text.content.get(range.clone()) else {
             return;
         };
+        // The sign of a block of text is no part of it.
+        if let Some(newline) = written
+            .find('\n')
+            .filter(|_| written.starts_with(['|', '>']))
+        {
+            range.start += newline;
+        }
         for line in written.lines() {
             let line = line.trim().trim_matches(['"', '\'']);
             if line.chars().count() >= DISTINCT && !self.values.iter().any(|value| value == line) {
@@ -640,6 +647,7 @@ mod tests {
     fn an_excerpt_can_begin_within_a_secret() {
         let content = "key: |\n  first line\n  second line\n";
         let secrets = secrets(content, "|\n  first line\n  second line");
+        assert_eq!(secrets.excerpt(content, 0..7), "key: |\n");
         assert_eq!(secrets.excerpt(content, 7..19), "************");
     }
 }

@@ -22,11 +22,9 @@ pub fn render(review: &Review) -> String {
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
     let mut text = String::new();
     for file in &review.files {
-        for result in &file.results {
-            if let Answer::Found(offence) = &result.answer {
-                text += &renderer.render(&[finding(result, offence, file)]);
-                text += "\n\n";
-            }
+        for (result, offence) in by_position(file) {
+            text += &renderer.render(&[finding(result, offence, file)]);
+            text += "\n\n";
         }
     }
     for error in review.errors() {
@@ -37,6 +35,20 @@ pub fn render(review: &Review) -> String {
     threats(review, &mut text);
     summary(review, &mut text);
     text
+}
+
+/// The findings of a file as a reader of the file comes upon them.
+fn by_position(file: &FileReview) -> Vec<(&RuleResult, &Offence)> {
+    let mut findings: Vec<_> = file
+        .results
+        .iter()
+        .filter_map(|result| match &result.answer {
+            Answer::Found(offence) => Some((result, &**offence)),
+            Answer::Pass | Answer::NotApplicable(_) => None,
+        })
+        .collect();
+    findings.sort_by_key(|(_, offence)| offence.position());
+    findings
 }
 
 fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) -> Group<'a> {

@@ -89,9 +89,9 @@ fn add(
                 .find(|entry| entry.key == "items")
                 .map(|entry| entry.value.content);
             if let Some(Content::List(items)) = items {
-                items
-                    .into_iter()
-                    .for_each(|item| add(item, of_list, text, reading));
+                for item in items {
+                    add(item, of_list, text, reading);
+                }
             }
         }
         return;

@@ -151,10 +151,10 @@ fn check_file(
             file.name
         ));
     }
-    let passed = |rule: &str| {
+    let holds = |rule: &str| {
         of_policy().any(|result| result.rule().id == rule && matches!(result.answer, Answer::Pass))
     };
-    match passes.into_iter().find(|pass| !passed(&pass.rule)) {
+    match passes.into_iter().find(|pass| !holds(&pass.rule)) {
         Some(pass) => Err(format!(
             "{}: the rule {} does not pass",
             file.name, pass.rule

@@ -1,6 +1,7 @@
 //! Whatever a user hands to the program: an error that names the file, never a panic, a hang or a
 //! pass; and the files beside it are judged all the same.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -84,7 +85,7 @@ fn nested_aliases() {
         String::from("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bomb}\na0: &a0 [x]\n");
     for level in 1..40 {
         let aliases = format!("*a{}, ", level - 1).repeat(9);
-        bomb += &format!("a{level}: &a{level} [{aliases}]\n");
+        let _ = writeln!(bomb, "a{level}: &a{level} [{aliases}]");
     }
     let (message, line) = beside_a_good_file("bomb.yaml", bomb.as_bytes());
     assert!(message.contains("alias"), "{message}");

@@ -103,46 +103,44 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
 }
 
 fn check_dockerfile(file: &Dockerfile, parameters: &Parameters, checks: &mut Checks) {
-    let target = &file.stages[file.target];
-    match user(file, file.target) {
-        Some((path, word)) => match &word.value {
-            Some(value) if is_root(value, parameters) => {
-                checks.fail(
-                    &UID_ZERO,
-                    path,
-                    format!("the image runs as root: its user is {value}"),
-                );
-            }
-            Some(_) => {}
-            None => {
-                let variables = word.unresolved.join(", ");
-                checks.unknown(
-                    &UID_ZERO,
-                    path,
-                    format!("only the build knows the user: the file gives {variables} no value"),
-                );
-            }
-        },
-        None => {
-            let base = external_base(file, target);
-            if parameters
-                .non_root_images
-                .iter()
-                .any(|pattern| matches_glob(pattern, familiar(base.text())))
-            {
-                return;
-            }
-            let finding = checks.fail(
-                &NO_USER,
-                format!("/stages/{}", file.target),
-                no_user_message(base),
-            );
-            if let Some(tool) = privilege_dropper(file) {
-                finding.severity(Severity::Medium);
-                finding.message +=
-                    &format!("; {tool} may drop root later, but nothing makes sure of it");
-            }
+    let Some((path, word)) = user(file, file.target) else {
+        return check_base(file, parameters, checks);
+    };
+    match &word.value {
+        Some(value) if is_root(value, parameters) => {
+            let message = format!("the image runs as root: its user is {value}");
+            checks.fail(&UID_ZERO, path, message);
         }
+        Some(_) => {}
+        None => {
+            let variables = word.unresolved.join(", ");
+            let message =
+                format!("only the build knows the user: the file gives {variables} no value");
+            checks.unknown(&UID_ZERO, path, message);
+        }
+    }
+}
+
+/// What an image without a USER of its own runs as.
+fn check_base(file: &Dockerfile, parameters: &Parameters, checks: &mut Checks) {
+    let base = external_base(file, &file.stages[file.target]);
+    let image = familiar(base.text());
+    if parameters
+        .non_root_images
+        .iter()
+        .any(|pattern| matches_glob(pattern, image))
+    {
+        return;
+    }
+    let place = format!("/stages/{}", file.target);
+    if let Some(tool) = privilege_dropper(file) {
+        let but = format!("{tool} may drop root later, but nothing makes sure of it");
+        let message = format!("{}; {but}", no_user_message(base));
+        checks
+            .fail(&NO_USER, place, message)
+            .severity(Severity::Medium);
+    } else {
+        checks.fail(&NO_USER, place, no_user_message(base));
     }
 }
 
