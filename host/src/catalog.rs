@@ -46,12 +46,10 @@ impl Catalog {
         match components(path) {
             Ok(files) => {
                 for file in files {
-                    let origin = file.display().to_string();
-                    let bytes = std::fs::read(&file).context("cannot be read");
-                    let policy = bytes.and_then(|bytes| {
-                        Policy::load(engine, cache, Bytes::Owned(bytes), &origin)
-                    });
-                    self.add(policy, &origin);
+                    self.add(
+                        Policy::open(engine, cache, &file),
+                        &file.display().to_string(),
+                    );
                 }
             }
             Err(error) => self.errors.push(LoadError {

@@ -113,6 +113,8 @@ pub struct Object {
     pub version: String,
     /// The object as written.
     pub identity: Arc<Identity>,
+    /// What else is known of the object as written.
+    pub written: Written,
     /// The document, in which each value knows its place.
     pub document: Node,
     /// Where a part of the document stands in the object as written, by prefix; the first that
@@ -120,6 +122,17 @@ pub struct Object {
     pub moves: Vec<Move>,
     /// The texts that the places of the document lie in.
     pub texts: Vec<Arc<Text>>,
+}
+
+/// What an object as written says beside its document, where it became another shape.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// Its labels, if they are not those of the document.
+    pub labels: Option<Node>,
+    /// The unique id that a cluster gave it; empty if it does not come from one.
+    pub uid: String,
+    /// The unique ids of the objects that own it.
+    pub owners: Vec<String>,
 }
 
 /// A part of a document that stands elsewhere in the object as written.

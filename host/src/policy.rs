@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
@@ -99,6 +100,17 @@ impl Policy {
             bytes,
             code,
         })
+    }
+
+    /// Takes the component in a file.
+    pub fn open(engine: &Engine, cache: Option<&Cache>, path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).context("cannot be read")?;
+        Self::load(
+            engine,
+            cache,
+            Bytes::Owned(bytes),
+            &path.display().to_string(),
+        )
     }
 
     /// The name of the policy.

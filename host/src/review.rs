@@ -1,13 +1,16 @@
 //! Judges objects and decides: the one place in which it is said what is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::constraint::{Constraint, Enforcement};
+use crate::constraint::{
+    Comments, Constraint, Enforcement, Exception, Grant, Rulebook, Status, Subject, Today,
+};
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
 use crate::object::{Identity, Object, Place, Position, Span, Text};
@@ -20,8 +23,10 @@ pub struct Court<'a> {
     pub engine: &'a Engine,
     /// Where their compiled code is kept.
     pub cache: Option<&'a Cache>,
-    /// What applies.
-    pub constraints: &'a [Arc<Constraint>],
+    /// What applies, and what is excepted.
+    pub rulebook: &'a Rulebook,
+    /// The day on which exceptions are measured.
+    pub today: Today,
 }
 
 /// What became of all inputs.
@@ -31,6 +36,47 @@ pub struct Review {
     pub files: Vec<FileReview>,
     /// What went wrong before any input was read.
     pub errors: Vec<ReviewError>,
+    /// What was asked to be let through, and what became of that.
+    pub exceptions: Vec<ExceptionReport>,
+}
+
+/// What became of an exception.
+#[derive(Clone, Debug)]
+pub struct ExceptionReport {
+    /// Its name; none for a comment in a judged file.
+    pub name: Option<String>,
+    /// The policy.
+    pub policy: String,
+    /// The rules; all if there are none.
+    pub rules: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub expires: jiff::civil::Date,
+    /// What became of it.
+    pub status: Status,
+    /// How many findings it hides.
+    pub hidden: usize,
+    /// The file in which it stands.
+    pub file: String,
+    /// Where it stands in it.
+    pub position: Position,
+}
+
+impl ExceptionReport {
+    fn new(exception: &Exception, today: Today) -> Self {
+        Self {
+            name: exception.name.clone(),
+            policy: exception.policy.clone(),
+            rules: exception.rules.clone(),
+            reason: exception.reason.clone(),
+            expires: exception.expires,
+            status: exception.status(today),
+            hidden: exception.hidden.load(Ordering::Relaxed),
+            file: exception.file.clone(),
+            position: exception.position,
+        }
+    }
 }
 
 /// What became of one input.
@@ -50,13 +96,23 @@ pub struct FileReview {
     pub errors: Vec<ReviewError>,
     /// What no output may show.
     pub secrets: Secrets,
+    /// What its comments ask for.
+    pub exceptions: Vec<ExceptionReport>,
+    /// What waits until it is known what the others judged: the owner of these may be among it.
+    owned: Vec<Object>,
+    uids: Vec<String>,
+    comments: Comments,
 }
 
 /// What one rule says of one object; one for each offender.
 #[derive(Debug)]
 pub struct RuleResult {
-    /// What was applied.
+    /// What was applied, the strictest of those that match.
     pub constraint: Arc<Constraint>,
+    /// What follows from it.
+    pub enforcement: Enforcement,
+    /// What lets it through.
+    pub exception: Option<Grant>,
     /// The index of the rule in the description of the policy.
     pub rule: usize,
     /// The object as written.
@@ -185,6 +241,8 @@ pub struct Cell {
     pub unknown: usize,
     /// Rules that hold.
     pub pass: usize,
+    /// Offenders that an exception hides.
+    pub excepted: usize,
 }
 
 impl Court<'_> {
@@ -198,7 +256,7 @@ impl Court<'_> {
     ) -> Review {
         let files = inputs.into_par_iter().map(|found| {
             let file = match found {
-                Ok(input) => self.judge(&input.name, source::read(&input, format)),
+                Ok(input) => self.read(&input.name, source::read(&input, format)),
                 Err((name, message)) => {
                     let mut file = FileReview {
                         name,
@@ -211,68 +269,293 @@ impl Court<'_> {
             judged();
             file
         });
+        let mut files: Vec<FileReview> = files.collect();
+        let uids: HashSet<String> = files
+            .iter_mut()
+            .flat_map(|file| std::mem::take(&mut file.uids))
+            .collect();
+        files
+            .par_iter_mut()
+            .for_each(|file| self.finish(file, &uids));
+        let exceptions = self
+            .rulebook
+            .exceptions
+            .iter()
+            .map(|exception| ExceptionReport::new(exception, self.today));
         Review {
-            files: files.collect(),
+            files,
             errors: Vec::new(),
+            exceptions: exceptions.collect(),
         }
     }
 
-    /// Judges the objects of one input.
+    /// Judges the objects of one input alone.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
+        let mut file = self.read(name, reading);
+        self.finish(&mut file, &HashSet::new());
+        file
+    }
+
+    /// Judges the objects of an input, except those that others own.
+    fn read(&self, name: &str, reading: Reading) -> FileReview {
         let mut file = FileReview {
             name: name.into(),
-            text: reading.text,
             objects: reading.written,
             skipped: reading.skipped,
+            comments: reading
+                .text
+                .as_deref()
+                .map(|text| Comments::of(text, self.rulebook.comments))
+                .unwrap_or_default(),
+            text: reading.text,
             ..FileReview::default()
         };
         for fault in reading.faults {
             file.input_error(fault.position, fault.message);
         }
-        for object in &reading.objects {
-            self.judge_object(object, &mut file);
+        for (position, message) in std::mem::take(&mut file.comments.problems) {
+            file.input_error(Some(position), message);
         }
+        file.uids = reading
+            .objects
+            .iter()
+            .map(|object| object.written.uid.clone())
+            .filter(|uid| !uid.is_empty())
+            .collect();
+        let (owned, free): (Vec<Object>, Vec<Object>) = reading
+            .objects
+            .into_iter()
+            .partition(|object| !object.written.owners.is_empty());
+        file.owned = owned;
+        self.judge_objects(&free, &mut file);
         file
     }
 
-    fn judge_object(&self, object: &Object, file: &mut FileReview) {
-        let mut passed = None;
-        let begin = object
-            .place("")
-            .map_or(Position { line: 1, column: 1 }, |place| {
-                place.text.position(place.shown.range().start)
-            });
-        for constraint in self
-            .constraints
+    /// Judges the objects that nobody in the review owns: what an owner makes is judged with it.
+    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>) {
+        let mut owned = std::mem::take(&mut file.owned);
+        owned.retain(|object| {
+            !object
+                .written
+                .owners
+                .iter()
+                .any(|owner| uids.contains(owner))
+        });
+        self.judge_objects(&owned, file);
+        let asked = file
+            .comments
+            .exceptions
             .iter()
-            .filter(|constraint| constraint.policy.judges(&object.kind))
-        {
-            let passed = passed.get_or_insert_with(|| pass(object));
-            match constraint.policy.evaluate(
-                self.engine,
-                self.cache,
-                object,
-                passed,
-                &constraint.parameters,
-            ) {
-                Ok(checks) => {
-                    for check in checks {
-                        file.add(constraint, object, begin, check);
-                    }
-                }
-                Err(error) => file.errors.push(ReviewError {
-                    file: Some(file.name.clone()),
-                    position: Some(begin),
-                    policy: Some(constraint.policy.id().to_owned()),
-                    constraint: constraint.name.clone(),
-                    object: Some(Identity::clone(&object.identity)),
-                    kind: ErrorKind::of(&error),
-                    message: error.to_string(),
-                }),
+            .map(|(_, exception)| ExceptionReport::new(exception, self.today));
+        file.exceptions = asked.collect();
+    }
+
+    fn judge_objects(&self, objects: &[Object], file: &mut FileReview) {
+        let verdicts: Vec<Verdicts> = objects
+            .par_iter()
+            .map(|object| self.judge_object(object, file))
+            .collect();
+        for verdict in verdicts {
+            file.results.extend(verdict.results);
+            file.errors.extend(verdict.errors);
+            for place in &verdict.secrets {
+                file.secrets.add(place);
             }
         }
     }
+
+    fn judge_object(&self, object: &Object, file: &FileReview) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        let subject = Subject::new(object);
+        let matching: Vec<&Arc<Constraint>> = self
+            .rulebook
+            .constraints
+            .iter()
+            .filter(|constraint| {
+                constraint.policy.judges(&object.kind) && constraint.matches.matches(subject)
+            })
+            .collect();
+        if matching.is_empty() {
+            return verdicts;
+        }
+        let passed = pass(object);
+        for group in groups(&matching) {
+            self.judge_by(&group, object, &passed, file, &mut verdicts);
+        }
+        verdicts
+    }
+
+    /// Judges an object by one policy with one set of parameters, for all constraints that ask
+    /// for that.
+    fn judge_by(
+        &self,
+        group: &[&Arc<Constraint>],
+        object: &Object,
+        passed: &contract::Object,
+        file: &FileReview,
+        verdicts: &mut Verdicts,
+    ) {
+        let Some(first) = group.first() else { return };
+        let begin = object.place("");
+        let position = begin.map_or(Position { line: 1, column: 1 }, |place| {
+            place.text.position(place.shown.range().start)
+        });
+        match first
+            .policy
+            .evaluate(self.engine, self.cache, object, passed, &first.parameters)
+        {
+            Ok(checks) => {
+                for check in checks {
+                    self.add(check, group, object, position, file, verdicts);
+                }
+            }
+            Err(error) => verdicts.errors.push(ReviewError {
+                file: Some(file.name.clone()),
+                position: Some(position),
+                policy: Some(first.policy.id().to_owned()),
+                constraint: first.name.clone(),
+                object: Some(Identity::clone(&object.identity)),
+                kind: ErrorKind::of(&error),
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    fn add(
+        &self,
+        check: contract::Check,
+        group: &[&Arc<Constraint>],
+        object: &Object,
+        position: Position,
+        file: &FileReview,
+        verdicts: &mut Verdicts,
+    ) {
+        let rules = &group[0].policy.description.rules;
+        let Some(rule) = rules.iter().position(|rule| rule.id == check.rule) else {
+            return;
+        };
+        let strictest = |unknown: bool| {
+            let including = group
+                .iter()
+                .filter(|constraint| constraint.includes(&check.rule));
+            including
+                .max_by_key(|constraint| constraint.enforcement(unknown))
+                .map(|constraint| {
+                    // What does not follow from anything is recorded all the same.
+                    let enforcement = constraint
+                        .enforcement(unknown)
+                        .unwrap_or(Enforcement::Dryrun);
+                    (Arc::clone(constraint), enforcement)
+                })
+        };
+        let mut push = |answer: Answer, exception| {
+            let unknown =
+                matches!(&answer, Answer::Found(offence) if offence.verdict == Verdict::Unknown);
+            let Some((constraint, enforcement)) = strictest(unknown) else {
+                return;
+            };
+            let identity = Arc::clone(&object.identity);
+            verdicts.push(RuleResult {
+                constraint,
+                enforcement,
+                exception,
+                rule,
+                identity,
+                position,
+                answer,
+            });
+        };
+        match check.outcome {
+            contract::Outcome::Pass => push(Answer::Pass, None),
+            contract::Outcome::NotApplicable(why) => push(Answer::NotApplicable(why), None),
+            contract::Outcome::Found(findings) => {
+                let mut secrets = Vec::new();
+                for finding in findings {
+                    let sensitive = finding.sensitive;
+                    let Some(offence) = Offence::new(finding, object) else {
+                        continue;
+                    };
+                    if sensitive {
+                        secrets.push(offence.place.clone());
+                    }
+                    let exception = self.exception(&check.rule, group[0], object, &offence, file);
+                    push(Answer::Found(Box::new(offence)), exception);
+                }
+                verdicts.secrets.append(&mut secrets);
+            }
+        }
+    }
+
+    /// What lets a finding through: a comment at its place, or an exception.
+    fn exception(
+        &self,
+        rule: &str,
+        constraint: &Constraint,
+        object: &Object,
+        offence: &Offence,
+        file: &FileReview,
+    ) -> Option<Grant> {
+        let policy = constraint.policy.id();
+        let here = file
+            .text
+            .as_ref()
+            .is_some_and(|text| Arc::ptr_eq(text, &offence.place.text));
+        let comment = here
+            .then(|| file.comments.at(offence.position().line, policy, rule))
+            .flatten();
+        let named = self
+            .rulebook
+            .exceptions
+            .iter()
+            .filter(|exception| exception.covers(policy, rule, object));
+        comment
+            .into_iter()
+            .chain(named)
+            .find(|exception| exception.holds(self.today))
+            .map(Exception::grant)
+    }
+}
+
+/// What the policies say of one object.
+#[derive(Default)]
+struct Verdicts {
+    results: Vec<RuleResult>,
+    errors: Vec<ReviewError>,
+    secrets: Vec<Place>,
+}
+
+impl Verdicts {
+    /// Adds a result, unless the same rule said the same of the same place with other parameters;
+    /// of two, the stricter stays.
+    fn push(&mut self, result: RuleResult) {
+        match self
+            .results
+            .iter_mut()
+            .find(|known| known.says_the_same(&result))
+        {
+            Some(known) if known.enforcement < result.enforcement => *known = result,
+            Some(_) => {}
+            None => self.results.push(result),
+        }
+    }
+}
+
+/// The constraints that one evaluation serves, together: those of one policy with the same
+/// parameters.
+fn groups<'a>(constraints: &[&'a Arc<Constraint>]) -> Vec<Vec<&'a Arc<Constraint>>> {
+    let mut groups: Vec<Vec<&Arc<Constraint>>> = Vec::new();
+    for &constraint in constraints {
+        let same = |group: &&mut Vec<&Arc<Constraint>>| {
+            Arc::ptr_eq(&group[0].policy, &constraint.policy)
+                && group[0].parameters == constraint.parameters
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(constraint),
+            None => groups.push(vec![constraint]),
+        }
+    }
+    groups
 }
 
 /// The object as it is passed to policies.
@@ -302,44 +585,6 @@ impl FileReview {
             kind: ErrorKind::Input,
             message,
         });
-    }
-
-    fn add(
-        &mut self,
-        constraint: &Arc<Constraint>,
-        object: &Object,
-        position: Position,
-        check: contract::Check,
-    ) {
-        let rules = &constraint.policy.description.rules;
-        let Some(rule) = rules.iter().position(|rule| rule.id == check.rule) else {
-            return;
-        };
-        let result = |answer| RuleResult {
-            constraint: Arc::clone(constraint),
-            rule,
-            identity: Arc::clone(&object.identity),
-            position,
-            answer,
-        };
-        match check.outcome {
-            contract::Outcome::Pass => self.results.push(result(Answer::Pass)),
-            contract::Outcome::NotApplicable(why) => {
-                self.results.push(result(Answer::NotApplicable(why)));
-            }
-            contract::Outcome::Found(findings) => {
-                for finding in findings {
-                    let sensitive = finding.sensitive;
-                    let Some(offence) = Offence::new(finding, object) else {
-                        continue;
-                    };
-                    if sensitive {
-                        self.secrets.add(&offence.place);
-                    }
-                    self.results.push(result(Answer::Found(Box::new(offence))));
-                }
-            }
-        }
     }
 }
 
@@ -393,11 +638,23 @@ impl RuleResult {
     /// Whether the object is refused because of this.
     #[must_use]
     pub fn denies(&self) -> bool {
-        let counts = match &self.answer {
-            Answer::Found(offence) => offence.verdict == Verdict::Fail || self.constraint.strict,
-            Answer::Pass | Answer::NotApplicable(_) => false,
+        matches!(self.answer, Answer::Found(_))
+            && self.exception.is_none()
+            && self.enforcement == Enforcement::Deny
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        let same = match (&self.answer, &other.answer) {
+            (Answer::Pass, Answer::Pass) | (Answer::NotApplicable(_), Answer::NotApplicable(_)) => {
+                true
+            }
+            (Answer::Found(a), Answer::Found(b)) => {
+                (a.verdict, &a.path, &a.message) == (b.verdict, &b.path, &b.message)
+            }
+            _ => false,
         };
-        counts && self.constraint.enforcement == Enforcement::Deny
+        same && self.rule == other.rule
+            && self.constraint.policy.id() == other.constraint.policy.id()
     }
 
     /// The rule as its policy describes it.
@@ -421,6 +678,13 @@ impl Review {
     /// What every rule said, in the order of the inputs.
     pub fn results(&self) -> impl Iterator<Item = &RuleResult> {
         self.files.iter().flat_map(|file| &file.results)
+    }
+
+    /// What was asked to be let through, in files of exceptions and in comments.
+    pub fn exceptions(&self) -> impl Iterator<Item = &ExceptionReport> {
+        self.exceptions
+            .iter()
+            .chain(self.files.iter().flat_map(|file| &file.exceptions))
     }
 
     /// Everything that went wrong.
@@ -448,6 +712,7 @@ impl Review {
         for result in self.results() {
             counts.checks += 1;
             *match &result.answer {
+                Answer::Found(_) if result.exception.is_some() => &mut counts.excepted,
                 Answer::Pass => &mut counts.pass,
                 Answer::NotApplicable(_) => &mut counts.not_applicable,
                 Answer::Found(offence) if offence.verdict == Verdict::Fail => &mut counts.fail,
@@ -492,6 +757,7 @@ impl Review {
                     .entry((threat.platform.clone(), category(threat.category)))
                     .or_default();
                 match &result.answer {
+                    Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
                     Answer::Pass => cell.pass += 1,
                     Answer::NotApplicable(_) => {}
                     Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,

@@ -1,13 +1,14 @@
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
-use super::{PolicyArgs, say};
+use super::{ConstraintArgs, PolicyArgs, say};
 use crate::catalog::Bundled;
-use crate::constraint;
+use crate::constraint::Today;
 use crate::report::{json, text};
 use crate::review::{Court, Decision, Review};
 use crate::source::{self, Format, Found};
@@ -27,9 +28,8 @@ pub(super) struct Eval {
     #[arg(short, long, default_value = "text")]
     output: Output,
 
-    /// Count what an object cannot tell as a finding
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    constraints: ConstraintArgs,
 
     #[command(flatten)]
     policies: PolicyArgs,
@@ -64,16 +64,23 @@ impl Eval {
             .iter()
             .flat_map(|path| source::walk(path))
             .collect();
-        let constraints = constraint::defaults(&loaded.catalog, self.strict);
+        let folders = self
+            .paths
+            .iter()
+            .map(Path::new)
+            .filter(|path| path.is_dir());
+        let (rulebook, problems) = self.constraints.rulebook(&loaded, folders);
         let court = Court {
             engine: &loaded.engine,
             cache: loaded.cache.as_ref(),
-            constraints: &constraints,
+            rulebook: &rulebook,
+            today: Today::now(),
         };
         let progress = Progress::new(inputs.len());
         let mut review = court.review(inputs, self.kind, &|| progress.step());
         progress.finish();
         review.errors = loaded.errors();
+        review.errors.extend(problems);
         self.write(&review)?;
         let judged = review.files.iter().any(|file| file.skipped.is_none());
         let decision = review.decision();

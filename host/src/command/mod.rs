@@ -4,7 +4,7 @@ mod eval;
 mod explain;
 mod policies;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,10 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Parser, Subcommand};
 
 use crate::catalog::{Bundled, Catalog};
+use crate::constraint::{self, Enforcement, FOUND_FILE, Problem, Rulebook, Source};
 use crate::engine::{Cache, Engine, Limits};
 use crate::review::{Decision, ErrorKind, ReviewError};
+use crate::source::nearest;
 
 /// Judges Docker and Kubernetes objects with the mitigations of a STRIDE threat model.
 #[derive(Debug, Parser)]
@@ -99,6 +101,100 @@ struct PolicyArgs {
     no_cache: bool,
 }
 
+/// What applies to what.
+#[derive(Args, Debug)]
+struct ConstraintArgs {
+    /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
+    /// times. Only what they name is applied, and what stands beside the judged files does not count
+    #[arg(short, long = "constraints", value_name = "PATH")]
+    constraints: Vec<PathBuf>,
+
+    /// Let nothing that stands in the judged files or beside them count: no comment, no stridegate.yaml
+    #[arg(long)]
+    isolated: bool,
+
+    /// Count what an object cannot tell as a finding
+    #[arg(long)]
+    strict: bool,
+}
+
+impl ConstraintArgs {
+    /// What applies, and what is wrong with the files that say so.
+    fn rulebook<'a>(
+        &self,
+        loaded: &Loaded,
+        folders: impl Iterator<Item = &'a Path>,
+    ) -> (Rulebook, Vec<ReviewError>) {
+        let found_counts = self.constraints.is_empty() && !self.isolated;
+        let mut rulebook = Rulebook {
+            comments: found_counts,
+            ..Rulebook::default()
+        };
+        let mut problems = Vec::new();
+        let mut read = |source: Result<Source, Problem>, rulebook: &mut Rulebook| match source {
+            Ok(source) => {
+                let cache = loaded.cache.as_ref();
+                constraint::read(
+                    &source,
+                    &loaded.catalog,
+                    &loaded.engine,
+                    cache,
+                    rulebook,
+                    &mut problems,
+                );
+            }
+            Err(problem) => problems.push(problem),
+        };
+        for path in &self.constraints {
+            match Source::files(path) {
+                Ok(files) => files
+                    .iter()
+                    .for_each(|file| read(Source::open(file, true, true), &mut rulebook)),
+                Err(problem) => read(Err(problem), &mut rulebook),
+            }
+        }
+        for file in folders
+            .map(|folder| folder.join(FOUND_FILE))
+            .filter(|file| file.is_file())
+        {
+            let mut found = Rulebook::default();
+            read(Source::open(&file, false, found_counts), &mut found);
+            rulebook.exceptions.append(&mut found.exceptions);
+            if found_counts {
+                rulebook.constraints.append(&mut found.constraints);
+            } else if !found.constraints.is_empty() {
+                say(&format!(
+                    "{}: its constraints are asked for, not granted",
+                    file.display()
+                ));
+            }
+        }
+        if rulebook.constraints.is_empty() && problems.is_empty() {
+            rulebook.constraints = constraint::defaults(&loaded.catalog, self.strict);
+        } else if self.strict {
+            for constraint in &mut rulebook.constraints {
+                Arc::make_mut(constraint).on_unknown = Some(Enforcement::Deny);
+            }
+        }
+        (
+            rulebook,
+            problems.into_iter().map(constraint_error).collect(),
+        )
+    }
+}
+
+fn constraint_error(problem: Problem) -> ReviewError {
+    ReviewError {
+        file: Some(problem.file),
+        position: problem.position,
+        policy: None,
+        constraint: None,
+        object: None,
+        kind: ErrorKind::Input,
+        message: problem.message,
+    }
+}
+
 /// The policies and what runs them.
 struct Loaded {
     engine: Engine,
@@ -172,15 +268,4 @@ impl Loaded {
             anyhow!("there is no policy {id}{nearest}; stridegate policies lists them")
         })
     }
-}
-
-/// The known name that a wrong one was most likely meant to be.
-fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let similar = known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(wrong, name), *name))
-        .filter(|(score, _)| *score > 0.7);
-    similar
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }

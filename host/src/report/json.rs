@@ -8,7 +8,8 @@ use crate::constraint::Enforcement;
 use crate::engine::contract::Verdict;
 use crate::object::Identity;
 use crate::review::{
-    Answer, ErrorKind, FileReview, Review, ReviewError, RuleResult, category, severity,
+    Answer, ErrorKind, ExceptionReport, FileReview, Review, ReviewError, RuleResult, category,
+    severity,
 };
 
 /// The version of the report.
@@ -22,6 +23,7 @@ pub fn write(review: &Review, writer: &mut impl std::io::Write) -> std::io::Resu
             version: VERSION,
             results: Results(review),
             errors: Errors(review),
+            exceptions: review.exceptions().map(exception).collect(),
             summary: Summary::of(review),
         },
     )?;
@@ -33,6 +35,7 @@ struct Report<'a> {
     version: u32,
     results: Results<'a>,
     errors: Errors<'a>,
+    exceptions: Vec<Value>,
     summary: Summary,
 }
 
@@ -93,8 +96,8 @@ impl<'a> Entry<'a> {
             outcome: "pass",
             severity: severity(rule.severity),
             constraint: result.constraint.name.as_deref(),
-            enforcement: result.constraint.enforcement,
-            exception: None,
+            enforcement: result.enforcement,
+            exception: result.exception.as_ref().map(|grant| grant.name.as_str()),
             object: &result.identity,
             file: &file.name,
             message: String::new(),
@@ -153,6 +156,21 @@ fn masked(value: &Value, file: &FileReview) -> Value {
             .collect(),
         other => other.clone(),
     }
+}
+
+fn exception(exception: &ExceptionReport) -> Value {
+    json!({
+        "name": exception.name.as_deref().unwrap_or("inline"),
+        "policy": exception.policy,
+        "rules": exception.rules,
+        "reason": exception.reason,
+        "expires": exception.expires.to_string(),
+        "status": exception.status.name(),
+        "hidden": exception.hidden,
+        "file": exception.file,
+        "line": exception.position.line,
+        "column": exception.position.column,
+    })
 }
 
 fn error(error: &ReviewError) -> Value {

@@ -8,6 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::count;
 use crate::constraint::Enforcement;
+use crate::constraint::Status;
 use crate::engine::contract::Verdict;
 use crate::object::Place;
 use crate::review::{Answer, Cell, FileReview, Offence, Review, ReviewError, RuleResult, severity};
@@ -31,6 +32,7 @@ pub fn render(review: &Review) -> String {
         text += &renderer.render(&[failure(error)]);
         text += "\n\n";
     }
+    exceptions(review, &mut text);
     skipped(review, &mut text);
     threats(review, &mut text);
     summary(review, &mut text);
@@ -43,8 +45,8 @@ fn by_position(file: &FileReview) -> Vec<(&RuleResult, &Offence)> {
         .results
         .iter()
         .filter_map(|result| match &result.answer {
-            Answer::Found(offence) => Some((result, &**offence)),
-            Answer::Pass | Answer::NotApplicable(_) => None,
+            Answer::Found(offence) if result.exception.is_none() => Some((result, &**offence)),
+            Answer::Found(_) | Answer::Pass | Answer::NotApplicable(_) => None,
         })
         .collect();
     findings.sort_by_key(|(_, offence)| offence.position());
@@ -52,11 +54,11 @@ fn by_position(file: &FileReview) -> Vec<(&RuleResult, &Offence)> {
 }
 
 fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) -> Group<'a> {
-    let level = match (offence.verdict, result.constraint.enforcement) {
-        (Verdict::Unknown, _) if !result.constraint.strict => Level::INFO.with_name("unknown"),
-        (_, Enforcement::Deny) => Level::ERROR,
-        (_, Enforcement::Warn) => Level::WARNING,
-        (_, Enforcement::Dryrun) => Level::NOTE,
+    let level = match (result.enforcement, offence.verdict) {
+        (Enforcement::Deny, _) => Level::ERROR,
+        (Enforcement::Warn, _) => Level::WARNING,
+        (Enforcement::Dryrun, Verdict::Unknown) => Level::NOTE.with_name("unknown"),
+        (Enforcement::Dryrun, Verdict::Fail) => Level::NOTE,
     };
     let rule = result.rule();
     let message = file.secrets.mask(&offence.message).into_owned();
@@ -154,6 +156,40 @@ fn failure(error: &ReviewError) -> Group<'_> {
     })
 }
 
+/// What was let through and why, and what was asked for in vain.
+fn exceptions(review: &Review, text: &mut String) {
+    let mut any = false;
+    for exception in review.exceptions() {
+        let name = exception.name.as_deref().unwrap_or("comment");
+        let at = format!(
+            "{}:{}:{}",
+            exception.file, exception.position.line, exception.position.column
+        );
+        let what = match exception.status {
+            Status::Used => format!(
+                "excepts {} until {}",
+                count(exception.hidden, "finding"),
+                exception.expires
+            ),
+            Status::Unused => "excepts nothing; remove it".into(),
+            Status::Expired => format!("held until {}, and holds no more", exception.expires),
+            Status::NotGranted => {
+                "asked for, not granted: what stands beside the judged files does not count here"
+                    .into()
+            }
+        };
+        let _ = writeln!(
+            text,
+            "exception {name} ({at}) for {}: {what} ({})",
+            exception.policy, exception.reason
+        );
+        any = true;
+    }
+    if any {
+        text.push('\n');
+    }
+}
+
 /// Names what was skipped for a reason that the user can do something about.
 fn skipped(review: &Review, text: &mut String) {
     let notable = review
@@ -195,6 +231,9 @@ fn status(cell: &Cell) -> String {
     if cell.unknown > 0 {
         parts.push(format!("{} unknown", cell.unknown));
     }
+    if cell.excepted > 0 {
+        parts.push(format!("{} excepted", cell.excepted));
+    }
     match (parts.is_empty(), cell.pass) {
         (true, 0) => "not looked at".into(),
         (true, pass) => format!("held by all {}", count(pass, "check")),
@@ -215,6 +254,9 @@ fn summary(review: &Review, text: &mut String) {
         counts.pass,
         counts.not_applicable
     );
+    if counts.excepted > 0 {
+        let _ = write!(text, ", {} excepted", counts.excepted);
+    }
     if counts.skipped > 0 {
         let _ = write!(text, "; {} skipped", count(counts.skipped, "file"));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stridegate_shapes::{Kind, pod};
 
 use super::{Documents, InputFault, Reading, json, yaml};
-use crate::object::{Content, Identity, Move, Node, Object, Text};
+use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
 
 /// Whether a text can hold a Kubernetes object at all, which spares parsing what cannot. An
 /// escape or a tag could spell the two names in another way, so that nothing is ruled out then.
@@ -78,6 +78,10 @@ fn add(
         refuse_headless(&document, text, reading);
         return;
     };
+    // What Stridegate itself is told is nothing to judge.
+    if api_version == "stridegate.dev/v1" {
+        return;
+    }
     let item_kind = kind
         .strip_suffix("List")
         .map(|item| (api_version.to_owned(), item.to_owned()));
@@ -100,58 +104,58 @@ fn add(
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = Kind::new(group, kind);
     let version = version.to_owned();
-    let identity = Arc::new(identity(&kind, &document));
-    let template = pod::template(&kind);
-    let pod = template
-        .map(|pointer| to_pod(&document, pointer, &identity))
-        .transpose();
-    match pod {
-        Ok(Some(pod)) => add_pod(
-            pod,
-            moves(template.unwrap_or_default()),
-            &identity,
-            text,
-            reading,
-        ),
-        Ok(None) => {}
-        Err(fault) => reading.faults.push(located(fault, text)),
+    let object = Object {
+        version: version.to_owned(),
+        identity: Arc::new(identity(&kind, &document)),
+        written: written(&document),
+        moves: Vec::new(),
+        texts: vec![Arc::clone(text)],
+        kind,
+        document,
+    };
+    if let Some(template) = pod::template(&object.kind) {
+        match to_pod(&object, template) {
+            Ok(pod) => add_pod(pod, reading),
+            Err(fault) => reading.faults.push(located(fault, text)),
+        }
     }
-    if kind == pod::KIND {
-        add_pod(document, Vec::new(), &identity, text, reading);
+    if object.kind == pod::KIND {
+        add_pod(object, reading);
     } else {
-        reading.objects.push(Object {
-            kind,
-            version,
-            identity,
-            document,
-            moves: Vec::new(),
-            texts: vec![Arc::clone(text)],
-        });
+        reading.objects.push(object);
     }
 }
 
-fn add_pod(
-    document: Node,
-    moves: Vec<Move>,
-    identity: &Arc<Identity>,
-    text: &Arc<Text>,
-    reading: &mut Reading,
-) {
-    if let Some((node, problem)) = pod::problem(&document) {
-        let message = format!("{identity}: {problem}; the API server refuses it");
-        reading
-            .faults
-            .push(located((node.span.start as usize, message), text));
-        return;
+fn add_pod(object: Object, reading: &mut Reading) {
+    match pod::problem(&object.document) {
+        Some((node, problem)) => {
+            let message = format!("{}: {problem}; the API server refuses it", object.identity);
+            let text = Arc::clone(&object.texts[0]);
+            reading
+                .faults
+                .push(located((node.span.start as usize, message), &text));
+        }
+        None => reading.objects.push(object),
     }
-    reading.objects.push(Object {
-        kind: pod::KIND,
-        version: pod::VERSION.into(),
-        identity: Arc::clone(identity),
-        document,
-        moves,
-        texts: vec![Arc::clone(text)],
-    });
+}
+
+/// What a match and the question of who owns what look at.
+fn written(document: &Node) -> Written {
+    let Some(metadata) = document.get("metadata") else {
+        return Written::default();
+    };
+    let owners = metadata
+        .get("ownerReferences")
+        .map(Node::items)
+        .unwrap_or_default();
+    Written {
+        labels: None,
+        uid: metadata.text("uid").unwrap_or_default().to_owned(),
+        owners: owners
+            .iter()
+            .filter_map(|owner| owner.text("uid").map(str::to_owned))
+            .collect(),
+    }
 }
 
 fn located((at, message): (usize, String), text: &Text) -> InputFault {
@@ -198,45 +202,53 @@ fn identity(kind: &Kind, document: &Node) -> Identity {
 }
 
 /// The Pod that a workload makes: its template, with the name and namespace of the workload.
-fn to_pod(workload: &Node, template: &str, identity: &Identity) -> Result<Node, (usize, String)> {
+fn to_pod(object: &Object, template: &'static str) -> Result<Object, (usize, String)> {
+    let workload = &object.document;
     let Some(located) = workload.at(template) else {
         let at = workload
-            .entries()
-            .iter()
-            .find(|entry| entry.key == "kind")
-            .map_or(workload.span, |entry| entry.key_span);
-        return Err((
-            at.start as usize,
-            format!("{identity} has no template at {template}; the API server refuses it"),
-        ));
+            .entry("kind")
+            .map_or(workload.span, |entry| entry.key_span)
+            .start;
+        let message = format!(
+            "{} has no template at {template}; the API server refuses it",
+            object.identity
+        );
+        return Err((at as usize, message));
     };
     let here = located.key.unwrap_or(located.node.span);
+    let own = workload.get("metadata");
     let mut metadata = located
         .node
         .get("metadata")
         .cloned()
         .unwrap_or_else(|| Node::map(here, []));
     for key in ["name", "namespace"] {
-        if let Some(entry) = workload
-            .get("metadata")
-            .and_then(|metadata| metadata.entry(key))
-        {
+        if let Some(entry) = own.and_then(|metadata| metadata.entry(key)) {
             metadata.set(key, entry.key_span, entry.value.clone());
         }
     }
+    let kind = [("apiVersion", pod::VERSION), ("kind", &pod::KIND.name)];
     let mut pod = Node::map(
         here,
-        [
-            ("apiVersion", Node::string(here, pod::VERSION)),
-            ("kind", Node::string(here, &*pod::KIND.name)),
-        ],
+        kind.map(|(key, text)| (key, Node::string(here, text))),
     );
-    let template_key = |key| located.node.entry(key).map_or(here, |entry| entry.key_span);
-    pod.set("metadata", template_key("metadata"), metadata);
+    let place = |key| located.node.entry(key).map_or(here, |entry| entry.key_span);
+    pod.set("metadata", place("metadata"), metadata);
     if let Some(spec) = located.node.get("spec") {
-        pod.set("spec", template_key("spec"), spec.clone());
+        pod.set("spec", place("spec"), spec.clone());
     }
-    Ok(pod)
+    Ok(Object {
+        kind: pod::KIND,
+        version: pod::VERSION.into(),
+        identity: Arc::clone(&object.identity),
+        written: Written {
+            labels: own.and_then(|metadata| metadata.get("labels")).cloned(),
+            ..object.written.clone()
+        },
+        document: pod,
+        moves: moves(template),
+        texts: object.texts.clone(),
+    })
 }
 
 /// Where the parts of a workload's Pod stand in the workload.

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use documents::{Documents, MAX_DEPTH};
-pub use fault::Fault;
+pub use fault::{Fault, nearest};
 pub use walk::{Found, walk};
 
-use crate::object::{Identity, Object, Position, Text};
+use crate::object::{Identity, Object, Position, Text, Written};
 
 /// The largest text that is read, in bytes.
 pub const MAX_TEXT: u64 = 32 << 20;
@@ -272,6 +272,7 @@ fn read_dockerfile(text: &Arc<Text>, name: &str) -> Reading {
                 kind: stridegate_shapes::dockerfile::KIND,
                 version: stridegate_shapes::dockerfile::VERSION.into(),
                 identity: Arc::new(identity),
+                written: Written::default(),
                 document,
                 moves: Vec::new(),
                 texts: vec![Arc::clone(text)],

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use stridegate::constraint::{Constraint, Enforcement};
+use stridegate::constraint::{Constraint, Enforcement, Match, Rulebook, Today};
 use stridegate::engine::contract::Verdict;
 use stridegate::review::{Answer, Court, Review};
 use stridegate::source;
@@ -90,7 +90,9 @@ fn review(world: &World, policy: &str, case: &Path, parameters: &str) -> Review 
                 name: None,
                 policy: Arc::clone(other),
                 enforcement: Enforcement::Deny,
-                strict: false,
+                rules: Vec::new(),
+                on_unknown: None,
+                matches: Match::default(),
                 parameters: if other.id() == policy {
                     parameters.into()
                 } else {
@@ -99,10 +101,15 @@ fn review(world: &World, policy: &str, case: &Path, parameters: &str) -> Review 
             })
         })
         .collect();
+    let rulebook = Rulebook {
+        constraints,
+        ..Rulebook::default()
+    };
     let court = Court {
         engine: &world.engine,
         cache: None,
-        constraints: &constraints,
+        rulebook: &rulebook,
+        today: Today::now(),
     };
     court.review(source::walk(&case.to_string_lossy()), None, &|| ())
 }

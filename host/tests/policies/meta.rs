@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use serde_json::Value;
-use stridegate::constraint::{Constraint, Enforcement};
+use stridegate::constraint::{Constraint, Enforcement, Match, Rulebook, Today};
 use stridegate::object::Text;
 use stridegate::policy::Policy;
 use stridegate::review::{Answer, Court};
@@ -208,13 +208,20 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         name: None,
         policy: Arc::clone(policy),
         enforcement: Enforcement::Deny,
-        strict: false,
+        rules: Vec::new(),
+        on_unknown: None,
+        matches: Match::default(),
         parameters: "{}".into(),
     });
+    let rulebook = Rulebook {
+        constraints: vec![constraint],
+        ..Rulebook::default()
+    };
     let court = Court {
         engine: &world.engine,
         cache: None,
-        constraints: &[constraint],
+        rulebook: &rulebook,
+        today: Today::now(),
     };
     let reading = source::read_text(&Arc::new(Text::new(section, code)), section, Some(format));
     let file = court.judge(section, reading);

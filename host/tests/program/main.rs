@@ -1,6 +1,7 @@
 //! Runs the program as its users do.
 
 mod bad_input;
+mod constraints;
 mod eval;
 mod hostile;
 mod layers;

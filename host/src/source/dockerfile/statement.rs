@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use stridegate_shapes::Span;
 
-use super::super::Fault;
+use super::super::{Fault, nearest};
 use super::heredoc::{self, Heredoc};
 use super::json::{self, Array};
 use super::lines::{self, BLANKS, Line, Lines};
@@ -288,39 +288,15 @@ fn flag(text: &str, range: Range<usize>) -> (String, usize) {
 
 fn unknown_instruction(line: &Line, keyword: &Range<usize>) -> Fault {
     let written = line.get(keyword.clone());
-    let near = KEYWORDS
-        .iter()
-        .map(|known| (distance(known, &written.to_uppercase()), known))
-        .min();
-    let advice = match near {
-        Some((0..=2, known)) => format!("did you mean {known}?"),
-        _ => "correct or remove the line".to_owned(),
+    let advice = match nearest(written, &KEYWORDS) {
+        Some(known) => format!("did you mean {known}?"),
+        None => "correct or remove the line".to_owned(),
     };
     let quoted: String = written.chars().take(QUOTED).collect();
     Fault::new(
         line.at(keyword.start),
         format!("{quoted:?} is not an instruction; {advice}"),
     )
-}
-
-/// How many letters have to change to make one word the other.
-fn distance(known: &str, written: &str) -> usize {
-    let written: Vec<char> = written.chars().take(QUOTED).collect();
-    let mut row: Vec<usize> = (0..=written.len()).collect();
-    for (index, known) in known.chars().enumerate() {
-        let mut next = vec![index + 1];
-        for (pair, written) in row.windows(2).zip(&written) {
-            let [diagonal, above] = *pair else { continue };
-            let left = next.last().copied().unwrap_or_default();
-            next.push(
-                (diagonal + usize::from(known != *written))
-                    .min(above + 1)
-                    .min(left + 1),
-            );
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// The name after AS, in lower case.

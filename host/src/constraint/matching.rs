@@ -1,0 +1,275 @@
+//! What a constraint or exception applies to, with the semantics of Gatekeeper's `match`.
+
+use crate::object::{Node, Object};
+
+/// Conditions that all have to hold; without any, everything matches.
+#[derive(Clone, Debug, Default)]
+pub struct Match {
+    /// One of these has to name the group and the kind; `*` names all.
+    pub kinds: Vec<Kinds>,
+    /// Whether the object has a namespace.
+    pub scope: Option<Scope>,
+    /// Patterns of which one fits the namespace; an object without one is not judged by it.
+    pub namespaces: Vec<String>,
+    /// Patterns of which none fits the namespace.
+    pub excluded_namespaces: Vec<String>,
+    /// A pattern that fits the name.
+    pub name: Option<String>,
+    /// What the labels have to say.
+    pub labels: Selector,
+}
+
+/// Groups and kinds.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds {
+    /// The groups; all if there are none.
+    pub groups: Vec<String>,
+    /// The kinds; all if there are none.
+    pub kinds: Vec<String>,
+}
+
+/// Whether an object has a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// It has none.
+    Cluster,
+    /// It has one.
+    Namespaced,
+}
+
+/// A label selector.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    /// Labels that have a value.
+    pub labels: Vec<(String, String)>,
+    /// Conditions on a label.
+    pub expressions: Vec<Expression>,
+}
+
+/// A condition on a label.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// The label.
+    pub key: String,
+    /// The condition.
+    pub operator: Operator,
+    /// The values of `In` and `NotIn`.
+    pub values: Vec<String>,
+}
+
+/// The condition of an [`Expression`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// The label has one of the values.
+    In,
+    /// The label has none of the values, or is absent.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is absent.
+    DoesNotExist,
+}
+
+/// What a match looks at: the object as written, and what it became.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    object: &'a Object,
+    labels: [Option<&'a Node>; 2],
+}
+
+impl<'a> Subject<'a> {
+    /// An object.
+    #[must_use]
+    pub fn new(object: &'a Object) -> Self {
+        let judged = object
+            .document
+            .get("metadata")
+            .and_then(|metadata| metadata.get("labels"));
+        Self {
+            object,
+            labels: [object.written.labels.as_ref(), judged],
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&'a str> {
+        self.labels
+            .into_iter()
+            .flatten()
+            .find_map(|labels| labels.text(key))
+    }
+}
+
+impl Match {
+    /// Whether it applies to an object.
+    #[must_use]
+    pub fn matches(&self, subject: Subject) -> bool {
+        let identity = &subject.object.identity;
+        let namespace = identity.namespace.as_str();
+        let judged = &subject.object.kind;
+        let fits = |pattern: &String| fits(pattern, namespace);
+        (self.kinds.is_empty()
+            || self.kinds.iter().any(|kinds| {
+                kinds.include(&identity.group, &identity.kind)
+                    || kinds.include(&judged.group, &judged.name)
+            }))
+            && self
+                .scope
+                .is_none_or(|scope| (scope == Scope::Namespaced) != namespace.is_empty())
+            && (self.namespaces.is_empty() || self.namespaces.iter().any(fits))
+            && (namespace.is_empty() || !self.excluded_namespaces.iter().any(fits))
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| self::fits(name, &identity.name))
+            && self.labels.selects(subject)
+    }
+}
+
+impl Kinds {
+    fn include(&self, group: &str, kind: &str) -> bool {
+        let names = |list: &[String], name: &str| {
+            list.is_empty() || list.iter().any(|known| known == "*" || known == name)
+        };
+        names(&self.groups, group) && names(&self.kinds, kind)
+    }
+}
+
+impl Selector {
+    fn selects(&self, subject: Subject) -> bool {
+        let has = |(key, value): &(String, String)| subject.label(key) == Some(value);
+        self.labels.iter().all(has)
+            && self
+                .expressions
+                .iter()
+                .all(|expression| expression.holds(subject))
+    }
+}
+
+impl Expression {
+    fn holds(&self, subject: Subject) -> bool {
+        let label = subject.label(&self.key);
+        let listed = label.is_some_and(|label| self.values.iter().any(|value| value == label));
+        match self.operator {
+            Operator::In => listed,
+            Operator::NotIn => !listed,
+            Operator::Exists => label.is_some(),
+            Operator::DoesNotExist => label.is_none(),
+        }
+    }
+}
+
+/// Whether a name fits a pattern that may begin or end with `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        _ if pattern == "*" => true,
+        (Some(rest), Some(_)) => name.contains(rest.strip_suffix('*').unwrap_or(rest)),
+        (Some(end), None) => name.ends_with(end),
+        (None, Some(start)) => name.starts_with(start),
+        (None, None) => pattern == name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::object::Text;
+    use crate::source::{Format, read_text};
+
+    const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: prod-eu, labels: {team: shop}}\n\
+        spec: {template: {metadata: {labels: {tier: front}}, spec: {containers: [{name: a}]}}}\n";
+
+    /// Whether a match applies to the Pod of a Deployment.
+    fn applies(matches: &Match) -> bool {
+        let reading = read_text(
+            &Arc::new(Text::new("x", DEPLOYMENT)),
+            "x",
+            Some(Format::Manifest),
+        );
+        let pod = reading
+            .objects
+            .iter()
+            .find(|object| &*object.kind.name == "Pod")
+            .unwrap();
+        matches.matches(Subject::new(pod))
+    }
+
+    fn strings(items: &[&str]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
+    }
+
+    fn of_kind(group: &str, kind: &str) -> Match {
+        Match {
+            kinds: vec![Kinds {
+                groups: strings(&[group]),
+                kinds: strings(&[kind]),
+            }],
+            ..Match::default()
+        }
+    }
+
+    #[test]
+    fn kinds_are_those_written_and_those_judged() {
+        assert!(applies(&Match::default()));
+        assert!(
+            applies(&of_kind("apps", "Deployment"))
+                && applies(&of_kind("", "Pod"))
+                && applies(&of_kind("*", "*"))
+        );
+        assert!(!applies(&of_kind("apps", "Pod")) && !applies(&of_kind("", "Service")));
+    }
+
+    #[test]
+    fn namespaces_are_patterns() {
+        let among = |names: &[&str]| Match {
+            namespaces: strings(names),
+            ..Match::default()
+        };
+        let without = |names: &[&str]| Match {
+            excluded_namespaces: strings(names),
+            ..Match::default()
+        };
+        assert!(
+            applies(&among(&["prod-*"]))
+                && applies(&among(&["x", "*-eu"]))
+                && applies(&among(&["*od*"]))
+        );
+        assert!(!applies(&among(&["prod"])));
+        assert!(!applies(&without(&["prod-*"])) && applies(&without(&["kube-*"])));
+        assert!(!applies(&Match {
+            scope: Some(Scope::Cluster),
+            ..Match::default()
+        }));
+    }
+
+    #[test]
+    fn labels_of_the_object_and_of_its_pod_count() {
+        let label = |key: &str, value: &str| Match {
+            labels: Selector {
+                labels: vec![(key.into(), value.into())],
+                expressions: vec![],
+            },
+            ..Match::default()
+        };
+        assert!(applies(&label("team", "shop")) && applies(&label("tier", "front")));
+        assert!(!applies(&label("team", "bank")));
+        let expression = |operator, values: &[&str]| Match {
+            labels: Selector {
+                labels: vec![],
+                expressions: vec![Expression {
+                    key: "tier".into(),
+                    operator,
+                    values: strings(values),
+                }],
+            },
+            kinds: of_kind("", "Pod").kinds,
+            ..Match::default()
+        };
+        assert!(
+            applies(&expression(Operator::In, &["back", "front"]))
+                && applies(&expression(Operator::Exists, &[]))
+        );
+        assert!(!applies(&expression(Operator::NotIn, &["front"])));
+    }
+}
