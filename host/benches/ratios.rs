@@ -151,7 +151,7 @@ fn pods(files: usize) -> (TempDir, Vec<PathBuf>) {
 /// A Pod of about 4 KB with three containers, as a cluster has them, that no rule refuses.
 fn manifest(name: &str) -> String {
     let container = |name: &str| {
-        let env = (0..12).fold(String::new(), |mut env, n| {
+        let env = (0..16).fold(String::new(), |mut env, n| {
             let _ = writeln!(
                 env,
                 "    - name: SETTING_{n}\n      value: \"value number {n}\""

@@ -199,10 +199,19 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
         Some(Format::Manifest) | None => manifest::read(text),
     };
-    if reading.written == 0 && !reading.faults.is_empty() && content.contains("{{") {
+    if reading.written == 0 && !reading.faults.is_empty() && is_template(text) {
         return Reading::skip(TEMPLATE);
     }
     reading
+}
+
+/// Whether a text that makes no sense as it is was never meant to.
+fn is_template(text: &Text) -> bool {
+    const ENDINGS: [&str; 7] = ["template", "tmpl", "gotmpl", "tpl", "j2", "erb", "in"];
+    let extension = Path::new(&text.name)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    text.content.contains("{{") || extension.is_some_and(|extension| ENDINGS.contains(&extension))
 }
 
 impl Reading {
@@ -331,6 +340,12 @@ mod tests {
 
     #[test]
     fn a_template_is_skipped_with_the_remedy() {
+        let part = Arc::new(Text::new("Dockerfile.tmpl", "RUN make\n"));
+        assert!(
+            read_text(&part, "x", Some(Format::Dockerfile))
+                .skipped
+                .is_some()
+        );
         let reading = read_content("apiVersion: v1\nkind: Pod\nmetadata: {{ toYaml .x }}\n");
         assert!(
             reading
