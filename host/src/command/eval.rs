@@ -1,4 +1,4 @@
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{ConstraintArgs, PolicyArgs, say};
 use crate::catalog::Bundled;
 use crate::constraint::Today;
-use crate::report::{json, text};
+use crate::report::{json, junit, sarif, text};
 use crate::review::{Court, Decision, Review};
 use crate::source::{self, Format, Found};
 
@@ -41,6 +41,10 @@ enum Output {
     Text,
     /// One JSON object, for programs
     Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
+    /// JUnit XML, for build servers
+    Junit,
 }
 
 fn kind(name: &str) -> Result<Format, String> {
@@ -94,7 +98,9 @@ impl Eval {
         let mut output = anstream::stdout().lock();
         match self.output {
             Output::Text => output.write_all(text::render(review).as_bytes()),
-            Output::Json => json::write(review, &mut std::io::BufWriter::new(&mut output)),
+            Output::Json => json::write(review, &mut BufWriter::new(&mut output)),
+            Output::Sarif => sarif::write(review, &mut BufWriter::new(&mut output)),
+            Output::Junit => output.write_all(junit::render(review).as_bytes()),
         }
         .and_then(|()| output.flush())
         .context("cannot write the report")

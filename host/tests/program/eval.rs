@@ -176,7 +176,7 @@ fn no_output_shows_a_secret() {
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - name: a\n    env:\n    - {{name: DB_PASSWORD, value: {secret}}}\n    args: [--password={secret}]\n"
     );
     let folder = folder(&[("Dockerfile", &dockerfile), ("pod.yaml", &manifest)]);
-    for output in ["text", "json"] {
+    for output in ["text", "json", "sarif", "junit"] {
         let run = run(folder.path(), &["eval", ".", "-o", output]);
         assert_eq!(run.code, 1);
         assert!(run.stdout.contains("hardcoded-secret"), "{}", run.stdout);
@@ -186,6 +186,75 @@ fn no_output_shows_a_secret() {
             run.stdout
         );
     }
+}
+
+#[test]
+fn sarif_says_what_the_report_says() {
+    let folder = folder(&[
+        ("Dockerfile", "FROM scratch\nARG ID\nUSER $ID\n"),
+        (
+            "pod.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: ä}\nspec: {containers: [{name: a}]}\n",
+        ),
+        ("bad.dockerfile", ""),
+    ]);
+    let Run { code, stdout, .. } = run(folder.path(), &["eval", ".", "-o", "sarif"]);
+    let log: serde_json::Value = serde_json::from_str(&stdout).expect("SARIF is JSON");
+    let log_run = &log["runs"][0];
+    assert_eq!((code, &log["version"]), (2, &"2.1.0".into()));
+    assert_eq!(log_run["invocations"][0]["executionSuccessful"], false);
+    let results = log_run["results"].as_array().expect("a run has results");
+    let of = |rule: &str| {
+        results
+            .iter()
+            .find(|result| result["ruleId"] == rule)
+            .expect("the rule has a result")
+    };
+    let unknown = of("root-user/uid-zero");
+    assert_eq!(
+        (&unknown["kind"], &unknown["level"]),
+        (&"review".into(), &"none".into())
+    );
+    let failed = of("root-user/no-user");
+    assert_eq!(
+        (&failed["kind"], &failed["level"]),
+        (&"fail".into(), &"error".into())
+    );
+    let place = &failed["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (
+            &place["artifactLocation"]["uri"],
+            &place["region"]["startLine"]
+        ),
+        (&"pod.yaml".into(), &4.into())
+    );
+    let rules = log_run["tool"]["driver"]["rules"]
+        .as_array()
+        .expect("a driver has rules");
+    assert!(
+        results
+            .iter()
+            .all(|result| rules.iter().any(|rule| rule["id"] == result["ruleId"]))
+    );
+}
+
+#[test]
+fn junit_counts_what_denies() {
+    let folder = folder(&[("Dockerfile", "FROM scratch\n"), ("bad.dockerfile", "")]);
+    let Run { code, stdout, .. } = run(folder.path(), &["eval", ".", "-o", "junit"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        (
+            stdout.matches("<failure ").count(),
+            stdout.matches("<error ").count()
+        ),
+        (1, 1),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("name=\"root-user/no-user Dockerfile Dockerfile\""),
+        "{stdout}"
+    );
 }
 
 #[test]
