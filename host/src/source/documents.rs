@@ -61,13 +61,17 @@ pub(super) struct Members {
 const SEARCHED: usize = 16;
 
 impl Members {
-    pub(super) fn insert(&mut self, entry: Entry) {
-        match self
+    /// Adds a member; whether it takes the place of another.
+    pub(super) fn insert(&mut self, entry: Entry) -> bool {
+        let earlier = self
             .place(&entry.key)
-            .and_then(|place| self.entries.get_mut(place))
-        {
-            Some(earlier) => *earlier = entry,
-            None => self.push(entry),
+            .and_then(|place| self.entries.get_mut(place));
+        if let Some(earlier) = earlier {
+            *earlier = entry;
+            true
+        } else {
+            self.push(entry);
+            false
         }
     }
 

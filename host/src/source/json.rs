@@ -41,9 +41,20 @@ pub fn read_all(text: &str) -> Documents {
     found
 }
 
+/// Where keys stand that their object has before, in a text that is one JSON value.
+#[must_use]
+pub fn doubled_keys(text: &str) -> Vec<usize> {
+    let mut reader = Reader::new(text);
+    // What follows a fault is not read by anybody.
+    let _ = reader.value(0);
+    reader.doubled
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Where keys stand that their object has before.
+    doubled: Vec<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -53,7 +64,11 @@ impl<'a> Reader<'a> {
         } else {
             0
         };
-        Self { text, at }
+        Self {
+            text,
+            at,
+            doubled: Vec::new(),
+        }
     }
 
     fn value(&mut self, depth: usize) -> Result<Node, Fault> {
@@ -80,7 +95,11 @@ impl<'a> Reader<'a> {
             return Ok(Vec::new());
         }
         loop {
-            members.insert(self.member(depth)?);
+            let member = self.member(depth)?;
+            let key = member.key_span.start as usize;
+            if members.insert(member) {
+                self.doubled.push(key);
+            }
             match self.next() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => break,

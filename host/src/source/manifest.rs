@@ -1,58 +1,32 @@
 //! Kubernetes objects in YAML or JSON, as `kubectl` reads them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use stridegate_shapes::{Kind, pod};
 
-use super::{Documents, InputFault, Reading, json, yaml};
+use super::{InputFault, Reading};
 use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
 
-/// Whether a text can hold a Kubernetes object at all, which spares parsing what cannot. An
-/// escape or a tag could spell the two names in another way, so that nothing is ruled out then.
+/// Whether a text spells the two names that every object has. An escape or a tag could spell
+/// them in another way, so that a text with one of those may hold an object all the same.
 pub(super) fn is_plausible(content: &str) -> bool {
-    let spelled = content.contains("apiVersion") && content.contains("kind");
-    spelled
-        || super::dockerfile_by_content(content)
-        || (content.contains(['\\', '!']) && !content.contains('\0'))
+    is_spelled(content) || content.contains(['\\', '!'])
 }
 
-/// Reads the objects of a text. What is no Kubernetes object is passed over.
-pub(super) fn read(text: &Arc<Text>) -> Reading {
-    let is_json = text.content.trim_start().starts_with(['{', '[']);
-    let Documents { documents, fault } = if is_json {
-        json_or_flow(&text.content)
-    } else {
-        yaml::read(&text.content)
-    };
-    let mut reading = Reading::default();
-    for document in documents {
-        add(document, None, text, &mut reading);
-    }
-    let spelled = text.content.contains("apiVersion") && text.content.contains("kind");
-    // A file without the two names that every object has is something else, well-formed or not.
-    reading.faults.extend(
-        fault
-            .filter(|_| spelled || reading.written > 0)
-            .map(|fault| InputFault {
-                position: Some(text.position(fault.at)),
-                message: fault.message,
-            }),
-    );
-    reading
+/// Whether a text spells the two names that every object has.
+pub(super) fn is_spelled(content: &str) -> bool {
+    content.contains("apiVersion") && content.contains("kind")
 }
 
-/// `kubectl` takes what begins with a brace for JSON, and as YAML in flow style if it is not.
-fn json_or_flow(content: &str) -> Documents {
-    let as_json = json::read_all(content);
-    if as_json.fault.is_none() {
-        return as_json;
-    }
-    let as_yaml = yaml::read(content);
-    if as_yaml.fault.is_none() {
-        as_yaml
-    } else {
-        as_json
-    }
+/// Whether a document is an object, or a Pod or workload that lacks its `apiVersion`.
+pub(super) fn recognises(_name: &Path, document: &Node) -> bool {
+    document.get("kind").is_some()
+}
+
+/// Reads an object, or the objects of a list. What is no object is passed over.
+pub(super) fn read(document: &Node, text: &Arc<Text>, _name: &str, reading: &mut Reading) {
+    add(document.clone(), None, text, reading);
 }
 
 /// Adds an object, or the objects of a list. The items of a typed list need not say their kind:

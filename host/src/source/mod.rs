@@ -3,6 +3,7 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+mod docker;
 pub mod dockerfile;
 mod documents;
 mod fault;
@@ -20,7 +21,7 @@ pub use documents::{Documents, MAX_DEPTH};
 pub use fault::{Fault, nearest};
 pub use walk::{Found, walk};
 
-use crate::object::{Identity, Object, Position, Text, Written};
+use crate::object::{Identity, Node, Object, Position, Text, Written};
 
 /// The largest text that is read, in bytes.
 pub const MAX_TEXT: u64 = 32 << 20;
@@ -30,14 +31,29 @@ pub const MAX_TEXT: u64 = 32 << 20;
 pub enum Format {
     /// A Dockerfile or Containerfile.
     Dockerfile,
-    /// Kubernetes objects in YAML or JSON.
+    /// What a Docker engine shows and is asked: inspect, history, request bodies, image configs.
+    Docker,
+    /// Kubernetes objects.
     Manifest,
 }
 
+/// Whether a document is of a format, by the name of its file and its content.
+type Recognise = fn(&Path, &Node) -> bool;
+
+/// Reads a document of a format into objects; the name is that of an object that has none.
+type ReadDocument = fn(&Node, &Arc<Text>, &str, &mut Reading);
+
+/// The formats whose texts are documents in YAML or JSON, the most distinct first.
+const DOCUMENTS: [(Format, Recognise, ReadDocument); 2] = [
+    (Format::Docker, docker::recognises, docker::read),
+    (Format::Manifest, manifest::recognises, manifest::read),
+];
+
 impl Format {
     /// The names by which a user chooses a format.
-    pub const NAMES: [(&'static str, Self); 2] = [
+    pub const NAMES: [(&'static str, Self); 3] = [
         ("dockerfile", Self::Dockerfile),
+        ("docker", Self::Docker),
         ("manifest", Self::Manifest),
     ];
 
@@ -114,7 +130,8 @@ pub struct InputFault {
 
 const TEMPLATE: &str =
     "is a template; judge what it renders: helm template CHART | stridegate eval -";
-const FOREIGN: &str = "holds no Dockerfile and no Kubernetes object";
+const FOREIGN: &str =
+    "holds nothing that is judged: no Dockerfile, no object of Docker or Kubernetes";
 
 /// Reads a text, as a format if one is given.
 #[must_use]
@@ -152,10 +169,19 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
         .map(str::to_owned)
         .unwrap_or(content);
     let text = Arc::new(Text::new(&input.name, content));
-    if promised.is_none() && !input.named && !manifest::is_plausible(&text.content) {
+    let found = promised.is_none() && !input.named;
+    if found && !is_plausible(&text.content) {
         return Reading::skip(FOREIGN);
     }
     let mut reading = read_text(&text, &input.object_name, promised);
+    // What does not name what every object has is something else, well-formed or not.
+    if found
+        && reading.written == 0
+        && !manifest::is_spelled(&text.content)
+        && !dockerfile_by_content(&text.content)
+    {
+        return Reading::skip(FOREIGN);
+    }
     let nothing = reading.skipped.is_none() && reading.faults.is_empty() && reading.written == 0;
     if nothing && (input.named || promised.is_some()) {
         let what = if text.content.trim().is_empty() {
@@ -197,12 +223,59 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
     let reading = match format {
         Some(Format::Dockerfile) => read_dockerfile(text, name),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
-        Some(Format::Manifest) | None => manifest::read(text),
+        _ => read_documents(text, name, format),
     };
     if reading.written == 0 && !reading.faults.is_empty() && is_template(text) {
         return Reading::skip(TEMPLATE);
     }
     reading
+}
+
+/// Whether a text can be of any format, which spares parsing what cannot.
+fn is_plausible(content: &str) -> bool {
+    dockerfile_by_content(content)
+        || docker::is_plausible(content)
+        || manifest::is_plausible(content)
+}
+
+/// Reads the documents of a text, each as the first format that recognises it, or as the one that
+/// is given. What is of no format is passed over.
+fn read_documents(text: &Arc<Text>, name: &str, format: Option<Format>) -> Reading {
+    let Documents { documents, fault } = documents(&text.content);
+    let mut reading = Reading::default();
+    for document in docker::gather(documents) {
+        let path = Path::new(&text.name);
+        let reader = DOCUMENTS.iter().find(|(known, recognises, _)| {
+            format.map_or_else(|| recognises(path, &document), |format| format == *known)
+        });
+        if let Some((_, _, read)) = reader {
+            read(&document, text, name, &mut reading);
+        }
+    }
+    let fault = fault.map(|fault| InputFault {
+        position: Some(text.position(fault.at)),
+        message: fault.message,
+    });
+    reading.faults.extend(fault);
+    reading
+}
+
+/// The documents of a text in YAML or JSON. What begins with a brace is taken for JSON, and for
+/// YAML in flow style if it is not, as `kubectl` does.
+fn documents(content: &str) -> Documents {
+    if !content.trim_start().starts_with(['{', '[']) {
+        return yaml::read(content);
+    }
+    let as_json = json::read_all(content);
+    if as_json.fault.is_none() {
+        return as_json;
+    }
+    let as_yaml = yaml::read(content);
+    if as_yaml.fault.is_none() {
+        as_yaml
+    } else {
+        as_json
+    }
 }
 
 /// Whether a text that makes no sense as it is was never meant to.

@@ -12,7 +12,9 @@ policy! {
     /// A password, a token or a key that is written down
     ///
     /// Reads what people write into Dockerfiles (variables, arguments, labels, commands, files that
-    /// are copied), Pods (variables, commands, probes, annotations) and ConfigMaps. What has the
+    /// are copied), images (the same, from their config and history), containers, execs, volumes
+    /// and swarm services (variables, commands, labels, options of drivers and logs), Pods
+    /// (variables, commands, probes, annotations) and ConfigMaps. What has the
     /// format of a known credential is told from what is only guessed, by a name or by a value that
     /// looks random: those are rules of their own. References, paths, numbers, versions, digests and
     /// certificates are no secrets.
@@ -47,7 +49,9 @@ policy! {
     HardcodedSecret {
         parameters: Parameters,
         threats: [(DOCKER, Category::InformationDisclosure), (KUBERNETES, Category::InformationDisclosure)],
-        kinds: [dockerfile::KIND, pod::KIND, CONFIG_MAP, SECRET],
+        kinds: [
+            dockerfile::KIND, container::KIND, image::KIND, exec::KIND, volume::KIND, service::KIND, pod::KIND, CONFIG_MAP, SECRET,
+        ],
         context: [],
         rules: [
             KNOWN_FORMAT, URL_CREDENTIALS, COMMAND_LINE, SECRET_NAME, HIGH_ENTROPY, SECRET_FILE, BUILD_ARGUMENT, SECRET_MANIFEST,
@@ -171,7 +175,14 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     } else {
         let document = object.document()?;
         let root = At::root(&document);
-        if !object.is(&SECRET) {
+        if object.is(&image::KIND) {
+            checks.pass(&SECRET_FILE);
+            checks.pass(&BUILD_ARGUMENT);
+            review.look(&secret::written_in_engine(&root));
+            review.history(&root);
+        } else if object.kind.group == "docker" {
+            review.look(&secret::written_in_engine(&root));
+        } else if !object.is(&SECRET) {
             review.look(&secret::written_in_manifest(&root));
             review.last_applied(&root);
         } else if object.request().is_none() && !root.get("metadata").get("uid").exists() {
@@ -186,8 +197,14 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
             );
         }
     }
-    checks.not_applicable(&SECRET_FILE, "only a Dockerfile copies files");
-    checks.not_applicable(&BUILD_ARGUMENT, "only a Dockerfile has build arguments");
+    checks.not_applicable(
+        &SECRET_FILE,
+        "only Dockerfiles and images have files copied into them",
+    );
+    checks.not_applicable(
+        &BUILD_ARGUMENT,
+        "only Dockerfiles and images have build arguments",
+    );
     checks.not_applicable(&SECRET_MANIFEST, "the object is no Secret");
     for found in review.found {
         let finding = checks
@@ -337,33 +354,71 @@ impl Review<'_> {
         let Some((target, sources)) = instruction.arguments.split_last() else {
             return;
         };
-        let secret =
-            |(index, word): (usize, &Word)| Some((index, secret::secret_file(word.text())?));
-        let mut files: Vec<(usize, SecretFile)> =
-            sources.iter().enumerate().filter_map(secret).collect();
-        // A folder of keys may get public ones.
-        let folder = target.text().ends_with(['/', '\\'])
-            || target.text().rsplit('/').next() == Some(".ssh");
-        if files.is_empty() && !folder {
-            files.extend(secret((sources.len(), target)));
+        let sources: Vec<&str> = sources.iter().map(Word::text).collect();
+        for (index, holds) in secret_files(&sources, target.text()) {
+            let path = format!("{path}/arguments/{index}");
+            self.secret_file(&instruction.keyword, holds, path);
         }
-        for (index, kind) in files {
-            let holds = if kind == SecretFile::PrivateKey {
-                "a private key"
-            } else {
-                "credentials"
+    }
+
+    fn secret_file(&mut self, keyword: &str, holds: &str, path: String) {
+        let message =
+            format!("{keyword} puts a file into the image that by its name holds {holds}");
+        self.add(&SECRET_FILE, path, Form::Literal, "", message);
+    }
+
+    /// What the history of an image holds and its config does not say any more.
+    fn history(&mut self, root: &At) {
+        for step in history(root) {
+            let mut here = Review {
+                search: self.search,
+                found: Vec::new(),
+                discarded: false,
             };
-            let message = format!(
-                "{} puts a file into the image that by its name holds {holds}",
-                instruction.keyword
-            );
-            self.add(
-                &SECRET_FILE,
-                format!("{path}/arguments/{index}"),
-                Form::Literal,
-                "",
-                message,
-            );
+            here.look(&secret::written_in_step(&step));
+            here.unset_arguments(&step);
+            if let "COPY" | "ADD" = step.keyword {
+                here.history_files(&step);
+            }
+            let secrets = self.found.iter().map(|found| found.secret.clone());
+            let known: BTreeSet<String> = secrets.filter(|secret| !secret.is_empty()).collect();
+            let mut news = here.found;
+            news.retain(|found| !known.contains(&found.secret));
+            self.found.extend(news);
+        }
+    }
+
+    /// A build argument in a history that has no default and takes a secret.
+    fn unset_arguments(&mut self, step: &Step) {
+        for (name, value) in step.pairs() {
+            let secret = self.search.names().says(name) > Says::Maybe && !self.search.allows(name);
+            if secret && step.keyword == "ARG" && value.is_none_or(|value| value.is_empty()) {
+                let name = secret::shown(name);
+                let message =
+                    format!("the image was built with the argument {name}, which takes a secret");
+                self.add(
+                    &BUILD_ARGUMENT,
+                    step.at.path().to_owned(),
+                    Form::Literal,
+                    "",
+                    message,
+                );
+            }
+        }
+    }
+
+    /// The files that a COPY or ADD of a history took, as far as their names are kept.
+    fn history_files(&mut self, step: &Step) {
+        let words: Vec<&str> = step
+            .text
+            .split_ascii_whitespace()
+            .filter(|word| !word.starts_with("--") && *word != "in")
+            .collect();
+        let Some((target, sources)) = words.split_last() else {
+            return;
+        };
+        for (_, holds) in secret_files(sources, target) {
+            self.secret_file(step.keyword, holds, step.at.path().to_owned());
         }
     }
 
@@ -446,4 +501,24 @@ impl Review<'_> {
             }
         }
     }
+}
+
+/// Which files of a COPY or ADD hold secrets, by their names, and what they hold: the sources, or
+/// else the name that a file gets.
+fn secret_files(sources: &[&str], target: &str) -> Vec<(usize, &'static str)> {
+    let secret = |(index, name): (usize, &str)| {
+        let holds = match secret::secret_file(name)? {
+            SecretFile::PrivateKey => "a private key",
+            _ => "credentials",
+        };
+        Some((index, holds))
+    };
+    let named = sources.iter().copied().enumerate();
+    let mut files: Vec<_> = named.filter_map(secret).collect();
+    // A folder of keys may get public ones.
+    let folder = target.ends_with(['/', '\\']) || target.rsplit('/').next() == Some(".ssh");
+    if files.is_empty() && !folder {
+        files.extend(secret((sources.len(), target)));
+    }
+    files
 }

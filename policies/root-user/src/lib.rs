@@ -7,7 +7,8 @@ policy! {
     /// A container that runs as root
     ///
     /// Judges the user that the processes of a container start as: the last USER of the stage that
-    /// a Dockerfile builds, through the stages it is based on, and the effective `runAsUser` and
+    /// a Dockerfile builds, through the stages it is based on, the user of an image and of a
+    /// container, with that of its image where it is known, and the effective `runAsUser` and
     /// `runAsNonRoot` of every container of a Pod, init and ephemeral containers included.
     ///
     /// Root in a container is root of the kernel that it shares with the host. Whoever breaks out
@@ -43,8 +44,8 @@ policy! {
     RootUser {
         parameters: Parameters,
         threats: [(DOCKER, Category::ElevationOfPrivilege), (KUBERNETES, Category::ElevationOfPrivilege)],
-        kinds: [dockerfile::KIND, pod::KIND],
-        context: [],
+        kinds: [dockerfile::KIND, image::KIND, container::KIND, pod::KIND],
+        context: ["images", "daemon"],
         rules: [UID_ZERO, NO_USER],
         check: check,
     }
@@ -76,7 +77,7 @@ const UID_ZERO: Rule = Rule {
         ("cis-docker-1.6", "4.1"),
         ("cis-kubernetes-1.12", "5.2.7"),
     ],
-    remediation: "Set a user other than 0: USER 65532 in a Dockerfile, securityContext.runAsUser in a Pod.",
+    remediation: "Set a user other than 0: USER 65532 in a Dockerfile, docker run --user 65532, securityContext.runAsUser in a Pod.",
 };
 
 const NO_USER: Rule = Rule {
@@ -88,16 +89,32 @@ const NO_USER: Rule = Rule {
         ("cis-docker-1.6", "4.1"),
         ("cis-kubernetes-1.12", "5.2.7"),
     ],
-    remediation: "End the Dockerfile's last stage with USER 65532; in a Pod set securityContext.runAsNonRoot: true.",
+    remediation: "End the Dockerfile's last stage with USER 65532, or run with --user 65532; in a Pod set securityContext.runAsNonRoot: true.",
 };
 
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
+    if object.is(&dockerfile::KIND) {
+        checks.pass(&UID_ZERO);
+        checks.pass(&NO_USER);
+        check_dockerfile(&object.dockerfile()?, parameters, checks);
+        return Ok(());
+    }
+    let document = object.document()?;
+    let root = At::root(&document);
+    if object.is(&image::KIND) && !root.get("Config").exists() {
+        for rule in [&UID_ZERO, &NO_USER] {
+            checks.not_applicable(rule, "only the history of the image is known");
+        }
+        return Ok(());
+    }
     checks.pass(&UID_ZERO);
     checks.pass(&NO_USER);
-    if object.is(&dockerfile::KIND) {
-        check_dockerfile(&object.dockerfile()?, parameters, checks);
+    if object.is(&image::KIND) {
+        check_image(&root, parameters, checks);
+    } else if object.is(&container::KIND) {
+        check_container(&root, object, parameters, checks)?;
     } else {
-        check_pod(&At::root(&object.document()?), parameters, checks);
+        check_pod(&root, parameters, checks);
     }
     Ok(())
 }
@@ -124,12 +141,7 @@ fn check_dockerfile(file: &Dockerfile, parameters: &Parameters, checks: &mut Che
 /// What an image without a USER of its own runs as.
 fn check_base(file: &Dockerfile, parameters: &Parameters, checks: &mut Checks) {
     let base = external_base(file, &file.stages[file.target]);
-    let image = familiar(base.text());
-    if parameters
-        .non_root_images
-        .iter()
-        .any(|pattern| matches_glob(pattern, image))
-    {
+    if is_non_root_image(base.text(), parameters) {
         return;
     }
     let place = format!("/stages/{}", file.target);
@@ -186,23 +198,135 @@ fn familiar(image: &str) -> &str {
 
 /// A tool that switches the user and that the final stage installs or starts.
 fn privilege_dropper(file: &Dockerfile) -> Option<&'static str> {
-    const TOOLS: [&str; 5] = ["gosu", "su-exec", "setpriv", "runuser", "s6-setuidgid"];
     let instructions = &file.stages[file.target].instructions;
     let words = instructions
         .iter()
         .flat_map(|instruction| &instruction.arguments);
-    let mut names = words.filter_map(|word| word.text().rsplit('/').next());
-    names.find_map(|name| TOOLS.into_iter().find(|tool| *tool == name))
+    words.map(Word::text).find_map(dropper)
 }
 
-/// Whether `USER[:GROUP]` is user 0 as the engine reads it. A group 0 alone is not root.
+/// The tool that a word names, if it is one that switches the user.
+fn dropper(word: &str) -> Option<&'static str> {
+    const TOOLS: [&str; 5] = ["gosu", "su-exec", "setpriv", "runuser", "s6-setuidgid"];
+    let name = word.rsplit('/').next()?;
+    TOOLS.into_iter().find(|tool| *tool == name)
+}
+
+/// Whether `USER[:GROUP]` is user 0 as the engine reads it: so is a group without a user. A group
+/// 0 alone is not root.
 fn is_root(user: &str, parameters: &Parameters) -> bool {
     let user = user.split(':').next().unwrap_or_default().trim();
-    user.parse::<i64>() == Ok(0)
+    user.is_empty()
+        || user.parse::<i64>() == Ok(0)
         || parameters
             .root_names
             .iter()
             .any(|name| name.eq_ignore_ascii_case(user))
+}
+
+fn check_image(image: &At, parameters: &Parameters, checks: &mut Checks) {
+    let config = image.get("Config");
+    let user = config.get("User");
+    match set_user(&config) {
+        Some(name) if is_root(name, parameters) => {
+            let message = format!("the image runs as root: its user is {name}");
+            checks.fail(&UID_ZERO, &user, message);
+        }
+        Some(_) => {}
+        None => {
+            let message = "the image runs as root: it sets no user";
+            let lists = ["Entrypoint", "Cmd"].map(|key| config.get(key));
+            let mut words = lists.iter().flat_map(At::items);
+            if let Some(tool) = words.find_map(|word| dropper(word.text()?)) {
+                let message =
+                    format!("{message}; {tool} may drop root later, but nothing makes sure of it");
+                checks
+                    .fail(&NO_USER, &user, message)
+                    .severity(Severity::Medium);
+            } else {
+                checks.fail(&NO_USER, &user, message);
+            }
+        }
+    }
+}
+
+fn check_container(
+    root: &At,
+    object: &Object,
+    parameters: &Parameters,
+    checks: &mut Checks,
+) -> Result<(), Refusal> {
+    let config = root.get("Config");
+    let user = config.get("User");
+    let host = root.get("HostConfig");
+    let remapped = is_remapped(&host, object.context("daemon")?.as_ref());
+    let severity = if remapped {
+        Severity::Medium
+    } else {
+        Severity::High
+    };
+    let but = if host.get("Privileged").boolean() == Some(true) {
+        ", and privileged: it has the whole host"
+    } else {
+        ""
+    };
+    if let Some(name) = set_user(&config) {
+        if is_root(name, parameters) {
+            let message = format!("the container runs as root{but}: its user is {name}");
+            checks.fail(&UID_ZERO, &user, message).severity(severity);
+        }
+        return Ok(());
+    }
+    // The engine gives a container the user of its image when it makes it.
+    if root.get("Id").exists() {
+        let message =
+            format!("the container runs as root{but}: neither it nor its image sets a user");
+        checks.fail(&NO_USER, &user, message).severity(severity);
+        return Ok(());
+    }
+    let images = object.images()?;
+    let reference = config.get("Image").text().unwrap_or_default();
+    if let Some(image) = images.get(reference) {
+        match set_user(&At::root(image).get("Config")) {
+            Some(name) if !is_root(name, parameters) => {}
+            set => {
+                let of_image = set.unwrap_or("not set either");
+                let message = format!(
+                    "the container runs as root{but}: it sets no user, and that of {reference} is {of_image}"
+                );
+                checks.fail(&NO_USER, &user, message).severity(severity);
+            }
+        }
+    } else if !is_non_root_image(reference, parameters) {
+        let message = format!(
+            "the container sets no user, and that of its image {reference} is not known here"
+        );
+        checks.unknown(&NO_USER, &user, message).severity(severity);
+    }
+    Ok(())
+}
+
+/// The user of a config; an empty one is none.
+fn set_user<'a>(config: &At<'a>) -> Option<&'a str> {
+    config.get("User").text().filter(|user| !user.is_empty())
+}
+
+/// Whether the container's root is somebody else on the host. A privileged container is not in a
+/// user namespace of its own.
+fn is_remapped(host: &At, daemon: Option<&Value>) -> bool {
+    let mode = host.get("UsernsMode").text().unwrap_or_default();
+    let by_daemon = daemon.is_some_and(|daemon| {
+        let remap = At::root(daemon).get("userns-remap");
+        remap.text().is_some_and(|remap| !remap.is_empty())
+    });
+    let privileged = host.get("Privileged").boolean() == Some(true);
+    !privileged && mode != "host" && (by_daemon || !mode.is_empty())
+}
+
+fn is_non_root_image(reference: &str, parameters: &Parameters) -> bool {
+    let image = familiar(reference);
+    let mut patterns = parameters.non_root_images.iter();
+    patterns.any(|pattern| matches_glob(pattern, image))
 }
 
 fn check_pod(pod: &At, parameters: &Parameters, checks: &mut Checks) {

@@ -56,6 +56,8 @@
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod checks;
+mod history;
+mod images;
 mod object;
 mod parameters;
 mod policy;
@@ -83,6 +85,8 @@ pub mod secret;
 
 pub use bindings::exports::stridegate::policy::mitigation;
 pub use checks::{Checks, IntoPath};
+pub use history::{Step, history};
+pub use images::Images;
 pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, Severity, Verdict};
 pub use object::Object;
 pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_members};
@@ -100,9 +104,10 @@ pub const KUBERNETES: &str = "kubernetes";
 
 /// What a policy's file needs, for `use stridegate_policy::prelude::*`.
 pub mod prelude {
-    pub use crate::shapes::{Kind, dockerfile, pod};
+    pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
-        At, Category, Checks, Container, ContainerList, DOCKER, KUBERNETES, Object, Outcome,
-        Policy, Refusal, Rule, Severity, Value, containers, json, matches_glob, parameters, policy,
+        At, Category, Checks, Container, ContainerList, DOCKER, Images, KUBERNETES, Object,
+        Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history, json,
+        matches_glob, parameters, policy,
     };
 }

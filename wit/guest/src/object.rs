@@ -2,6 +2,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use stridegate_shapes::{Kind, dockerfile};
 
+use crate::Images;
 use crate::mitigation::{self, Refusal, Request};
 
 /// The object that a policy judges.
@@ -67,5 +68,10 @@ impl Object {
         let mut context: Value = serde_json::from_str(&self.context)
             .map_err(|error| Refusal::Object(format!("the context cannot be read: {error}")))?;
         Ok(context.get_mut(key).map(Value::take))
+    }
+
+    /// The images that are known from outside: the key `images` of the context.
+    pub fn images(&self) -> Result<Images, Refusal> {
+        Ok(Images::new(self.context("images")?))
     }
 }

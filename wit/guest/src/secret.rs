@@ -7,6 +7,7 @@
 
 mod command;
 mod encoding;
+mod engine;
 mod file;
 mod format;
 mod name;
@@ -18,6 +19,7 @@ mod written;
 
 pub use command::{Passed, Word, passed, split};
 pub use encoding::{decode_base64, printable, sha256_hex};
+pub use engine::{written_in_engine, written_in_step};
 pub use file::{SecretFile, secret_file};
 pub use format::{Known, is_public_material, known, known_by_name};
 pub use name::{Names, Says, without_scheme};

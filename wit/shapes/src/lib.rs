@@ -12,8 +12,15 @@
 mod kind;
 mod tree;
 
+pub mod container;
 pub mod dockerfile;
+pub mod exec;
+pub mod fields;
+pub mod image;
+pub mod network;
 pub mod pod;
+pub mod service;
+pub mod volume;
 
 pub use kind::Kind;
 pub use tree::{Content, Entry, Located, Node, Span, escape_token};
@@ -22,6 +29,12 @@ pub use tree::{Content, Entry, Located, Node, Span, escape_token};
 ///
 /// Kinds that are Kubernetes' own have no schema here: the API server validates those.
 pub const SCHEMAS: &[(Kind, &str)] = &[
+    (container::KIND, container::SCHEMA),
     (dockerfile::KIND, dockerfile::SCHEMA),
+    (exec::KIND, exec::SCHEMA),
+    (image::KIND, image::SCHEMA),
+    (network::KIND, network::SCHEMA),
     (pod::KIND, pod::SCHEMA),
+    (service::KIND, service::SCHEMA),
+    (volume::KIND, volume::SCHEMA),
 ];

@@ -1,6 +1,6 @@
 use stridegate_shapes::dockerfile::{Form as Style, Instruction, Word as Source};
 
-use super::{Search, Sighting, Word, decode_base64, known, printable, shown, split};
+use super::{Search, Sighting, Sign, Word, decode_base64, known, printable, shown, split};
 use crate::{At, containers};
 
 /// Where kubectl keeps what it was told last: the whole object once more.
@@ -10,12 +10,12 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 #[derive(Clone, Debug)]
 pub struct Written {
     /// What it is, for messages: "ENV", "the variable".
-    what: String,
-    content: Content,
+    pub(super) what: String,
+    pub(super) content: Content,
 }
 
 #[derive(Clone, Debug)]
-enum Content {
+pub(super) enum Content {
     /// A value with its name, and the place of each. The place of a name that has none of its own
     /// is the map that holds it.
     Value {
@@ -34,6 +34,8 @@ enum Content {
     },
     /// A script, whose text is looked through as a value, too.
     Script { path: String, text: String },
+    /// A command line in one text, and what has a known format anywhere in it.
+    Line { path: String, text: String },
 }
 
 impl Search {
@@ -78,6 +80,24 @@ impl Search {
             Content::Script { path, text } => {
                 let found = self.command(&written.what, &split(text), &[]).into_iter();
                 let kept = found.filter(|sighting| !sighting.secret.is_empty());
+                kept.map(|sighting| (path.clone(), sighting)).collect()
+            }
+            Content::Line { path, text } => {
+                let found = self.command(&written.what, &split(text), &[text]);
+                let certain: Vec<String> = found
+                    .iter()
+                    .filter(|sighting| sighting.sign != Sign::Command)
+                    .map(|sighting| sighting.secret.clone())
+                    .collect();
+                let told_twice = |sighting: &Sighting| {
+                    sighting.sign == Sign::Command
+                        && certain
+                            .iter()
+                            .any(|secret| sighting.secret.contains(&**secret))
+                };
+                let kept = found
+                    .into_iter()
+                    .filter(|sighting| !sighting.secret.is_empty() && !told_twice(sighting));
                 kept.map(|sighting| (path.clone(), sighting)).collect()
             }
         }

@@ -1,0 +1,424 @@
+//! Objects of a Docker engine: what `docker inspect` and `docker history` print, what the API
+//! answers, the bodies that ask for a container or an exec, and OCI image configs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use stridegate_shapes::fields::{Doubled, means};
+use stridegate_shapes::{Kind, container, exec, image, network, service, volume};
+
+use super::{InputFault, Reading, json};
+use crate::object::{Content, Identity, Move, Node, Object, Span, Text, Written};
+
+/// What a document is, by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Container,
+    Image,
+    Network,
+    Volume,
+    Service,
+    Exec,
+    /// What `docker inspect` prints, too, and no policy judges: nodes, tasks, secrets, plugins.
+    Other,
+    /// A body of `POST /containers/create`.
+    CreateContainer,
+    /// A body of `POST /containers/{id}/exec`.
+    CreateExec,
+    /// An OCI image config.
+    ImageConfig,
+}
+
+/// Whether a text can hold an object of an engine at all, which spares parsing what cannot.
+pub(super) fn is_plausible(content: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "\"Id\"",
+        "\"ID\"",
+        "\"Driver\"",
+        "\"Image\"",
+        "\"Cmd\"",
+        "\"HostConfig\"",
+        "\"hostconfig\"",
+        "\"hostConfig\"",
+        "\"rootfs\"",
+    ];
+    content.trim_start().starts_with(['{', '[']) && NAMES.iter().any(|name| content.contains(name))
+}
+
+/// The documents of a text, the lines of a `docker history --format json` in it as one list.
+pub(super) fn gather(documents: Vec<Node>) -> Vec<Node> {
+    let mut gathered = Vec::with_capacity(documents.len());
+    let mut lines: Vec<Node> = Vec::new();
+    for document in documents {
+        if document.get("CreatedSince").is_some() && image::is_history_entry(&document) {
+            lines.push(document);
+        } else {
+            gathered.extend(as_list(std::mem::take(&mut lines)));
+            gathered.push(document);
+        }
+    }
+    gathered.extend(as_list(lines));
+    gathered
+}
+
+fn as_list(lines: Vec<Node>) -> Option<Node> {
+    let (first, last) = (lines.first()?.span, lines.last()?.span);
+    let span = Span {
+        end: last.end,
+        ..first
+    };
+    Some(Node::list(span, lines))
+}
+
+/// Whether a document is of an engine. No file name promises that.
+pub(super) fn recognises(_name: &Path, document: &Node) -> bool {
+    if let Content::List(items) = &document.content {
+        return image::is_history(document) || items.iter().any(|item| inspected(item).is_some());
+    }
+    volumes(document).is_some() || inspected(document).or_else(|| asked(document)).is_some()
+}
+
+/// Reads a document that [`recognises`] says yes to. `name` is that of an object that has none.
+pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut Reading) {
+    let mut reader = Reader {
+        text,
+        name,
+        reading,
+    };
+    if image::is_history(document) {
+        return reader.history(document);
+    }
+    let items = match &document.content {
+        Content::List(items) => items,
+        _ => match volumes(document) {
+            Some(volumes) => volumes.items(),
+            None => {
+                return reader.object(document, inspected(document).or_else(|| asked(document)));
+            }
+        },
+    };
+    for item in items {
+        match inspected(item) {
+            None => {
+                let message = "this is nothing that docker inspect prints, unlike its neighbours; take it out of the list";
+                reader.fault(item.span, message.into());
+            }
+            form => reader.object(item, form),
+        }
+    }
+}
+
+/// What the engine shows.
+fn inspected(document: &Node) -> Option<Form> {
+    let map = |key| {
+        document
+            .get(key)
+            .is_some_and(|node| matches!(node.content, Content::Map(_)))
+    };
+    let text = |key| document.text(key).is_some();
+    let any = |key| document.get(key).is_some();
+    if any("apiVersion") || any("kind") {
+        return None;
+    }
+    if text("Id") {
+        let is_image = any("RootFS") || (any("RepoTags") && text("Architecture"));
+        return match () {
+            // The items of `docker ps` have a HostConfig, too, but no Config.
+            () if map("HostConfig") && map("Config") => Some(Form::Container),
+            () if is_image => Some(Form::Image),
+            () if text("Driver") && text("Scope") && any("IPAM") => Some(Form::Network),
+            () if any("PluginReference") => Some(Form::Other),
+            () => None,
+        };
+    }
+    if text("ID") {
+        let has = |pointer| document.at(pointer).is_some();
+        return match () {
+            () if has("/Spec/TaskTemplate") => Some(Form::Service),
+            () if map("ProcessConfig") && text("ContainerID") => Some(Form::Exec),
+            () if any("Version") && any("CreatedAt") && map("Spec") => Some(Form::Other),
+            () => None,
+        };
+    }
+    (text("Name") && text("Driver") && text("Mountpoint")).then_some(Form::Volume)
+}
+
+/// The list of what `GET /volumes` answers.
+fn volumes(document: &Node) -> Option<&Node> {
+    document.entry("Warnings")?;
+    let volumes = document.get("Volumes")?;
+    let first = volumes.items().first()?;
+    (inspected(first) == Some(Form::Volume)).then_some(volumes)
+}
+
+/// What is asked of the engine, and image configs. Many formats have such members, so that only
+/// what is unmistakable counts.
+fn asked(document: &Node) -> Option<Form> {
+    let Content::Map(entries) = &document.content else {
+        return None;
+    };
+    let member = |field| entries.iter().rfind(|entry| means(&entry.key, field));
+    let list = |key| {
+        document
+            .get(key)
+            .is_some_and(|node| matches!(node.content, Content::List(_)))
+    };
+    let foreign = ["apiVersion", "kind", "Id", "ID", "services"];
+    if foreign.iter().any(|key| document.get(key).is_some()) {
+        return None;
+    }
+    if document.text("architecture").is_some()
+        && document.text("os").is_some()
+        && document.at("/rootfs/diff_ids").is_some()
+    {
+        return Some(Form::ImageConfig);
+    }
+    let host = member("HostConfig").is_some_and(|entry| is_map_or_null(&entry.value));
+    let image = document.text("Image").is_some();
+    if host || (image && (list("Cmd") || list("Env") || list("Entrypoint"))) {
+        return Some(Form::CreateContainer);
+    }
+    let attaches = ["AttachStdin", "AttachStdout", "AttachStderr", "Privileged"];
+    let is_exec = list("Cmd")
+        && member("Image").is_none()
+        && attaches.iter().any(|field| member(field).is_some());
+    is_exec.then_some(Form::CreateExec)
+}
+
+fn is_map_or_null(node: &Node) -> bool {
+    matches!(node.content, Content::Map(_) | Content::Null)
+}
+
+struct Reader<'a> {
+    text: &'a Arc<Text>,
+    name: &'a str,
+    reading: &'a mut Reading,
+}
+
+impl Reader<'_> {
+    fn object(&mut self, document: &Node, form: Option<Form>) {
+        let id = || {
+            document
+                .text("Id")
+                .or_else(|| document.text("ID"))
+                .map(short)
+        };
+        let named = |pointer| {
+            let found = document.at(pointer)?;
+            let name = found.node.as_str()?.trim_start_matches('/');
+            (!name.is_empty()).then(|| name.to_owned())
+        };
+        let Some(form) = form else { return };
+        match form {
+            Form::Other => {}
+            Form::Container => {
+                let name = named("/Name").or_else(id);
+                self.add(&container::KIND, name, merged(document), &[]);
+            }
+            Form::Image => {
+                let name = reference(document).or_else(id);
+                self.add(&image::KIND, name, merged(document), &[]);
+            }
+            Form::Network => self.add(
+                &network::KIND,
+                named("/Name").or_else(id),
+                document.clone(),
+                &[],
+            ),
+            Form::Volume => self.add(&volume::KIND, named("/Name"), document.clone(), &[]),
+            Form::Service => self.service(document, named("/Spec/Name").or_else(id)),
+            Form::Exec => {
+                let exec = exec::from_inspect(document);
+                self.add(&exec::KIND, id(), exec, exec::MOVES);
+            }
+            Form::CreateContainer => {
+                self.asked(
+                    document,
+                    &container::KIND,
+                    container::from_create,
+                    container::MOVES,
+                );
+            }
+            Form::CreateExec => self.asked(document, &exec::KIND, exec::from_create, &[]),
+            Form::ImageConfig => self.asked(document, &image::KIND, image::from_oci, image::MOVES),
+        }
+    }
+
+    fn asked(
+        &mut self,
+        document: &Node,
+        kind: &Kind,
+        convert: fn(Node, &mut Vec<Doubled>) -> Node,
+        moves: &[(&'static str, &'static str)],
+    ) {
+        let mut doubled = Vec::new();
+        let converted = convert(document.clone(), &mut doubled);
+        self.add(kind, None, converted, moves);
+        for Doubled { field, span } in doubled {
+            let message = format!(
+                "two spellings of one field: {field} is set before, and the engine takes the last; keep one"
+            );
+            self.fault(span, message);
+        }
+        // The tree holds each key once, but the engine lays the values of one that stands twice
+        // over one another.
+        let written = self.text.content.get(document.span.range());
+        for at in json::doubled_keys(written.unwrap_or_default()) {
+            let at = document.span.start as usize + at;
+            let message = "two spellings of one field: the same key stands before, and the engine mixes the values of both; keep one";
+            self.fault(Span::new(at, at), message.into());
+        }
+    }
+
+    fn service(&mut self, document: &Node, name: Option<String>) {
+        let container = service::container(document);
+        self.add(&service::KIND, name, document.clone(), &[]);
+        let identity = self
+            .reading
+            .objects
+            .last()
+            .map(|object| Arc::clone(&object.identity));
+        if let (Some(container), Some(identity)) = (container, identity) {
+            self.push(&container::KIND, identity, container, service::MOVES);
+        }
+    }
+
+    /// A history: of an image right before it in the same text, or of one of which no more is
+    /// known.
+    fn history(&mut self, list: &Node) {
+        let id = image::history_id(list).unwrap_or_default();
+        let history = image::history(list);
+        let is_its = |object: &&mut Object| {
+            object.kind == image::KIND
+                && object.document.get("History").is_none()
+                && object
+                    .document
+                    .text("Id")
+                    .is_some_and(|known| is_same(known, id))
+        };
+        let known = self
+            .reading
+            .objects
+            .iter_mut()
+            .rev()
+            .take(NEAR)
+            .find(is_its);
+        if let Some(object) = known {
+            object.document.set("History", list.span, history);
+            return;
+        }
+        let tag = list
+            .items()
+            .first()
+            .and_then(|newest| newest.get("Tags"))
+            .and_then(|tags| tags.items().first())
+            .and_then(Node::as_str);
+        let name = tag
+            .map(str::to_owned)
+            .or_else(|| Some(short(id)).filter(|id| !id.is_empty()));
+        let mut image = Node::map(list.span, []);
+        if let Some(entry) = list
+            .items()
+            .first()
+            .and_then(|newest| newest.entry("Id").or_else(|| newest.entry("ID")))
+        {
+            image.set("Id", entry.key_span, entry.value.clone());
+        }
+        image.set("History", list.span, history);
+        self.add(&image::KIND, name, image, &[]);
+    }
+
+    fn add(
+        &mut self,
+        kind: &Kind,
+        name: Option<String>,
+        document: Node,
+        moves: &[(&'static str, &'static str)],
+    ) {
+        self.reading.written += 1;
+        let identity = Identity {
+            group: kind.group.to_string(),
+            kind: kind.name.to_string(),
+            name: name.unwrap_or_else(|| self.name.to_owned()),
+            namespace: String::new(),
+        };
+        self.push(kind, Arc::new(identity), document, moves);
+    }
+
+    fn push(
+        &mut self,
+        kind: &Kind,
+        identity: Arc<Identity>,
+        document: Node,
+        moves: &[(&'static str, &'static str)],
+    ) {
+        let moves = moves
+            .iter()
+            .map(|&(judged, written)| Move { judged, written });
+        let labels = ["/Config/Labels", "/Spec/Labels", "/Labels"];
+        let labels = labels
+            .iter()
+            .find_map(|pointer| document.at(pointer))
+            .map(|found| found.node.clone());
+        self.reading.objects.push(Object {
+            kind: kind.clone(),
+            version: container::VERSION.into(),
+            identity,
+            written: Written {
+                labels,
+                ..Written::default()
+            },
+            document,
+            moves: moves.collect(),
+            texts: vec![Arc::clone(self.text)],
+        });
+    }
+
+    fn fault(&mut self, span: Span, message: String) {
+        self.reading.faults.push(InputFault {
+            position: Some(self.text.position(span.start as usize)),
+            message,
+        });
+    }
+}
+
+/// How far back an image may stand that a history belongs to.
+const NEAR: usize = 64;
+
+/// What the engine shows, with the words of its config as lists.
+fn merged(document: &Node) -> Node {
+    let mut document = document.clone();
+    if let Some(entry) = document.entry("Config").cloned() {
+        document.set("Config", entry.key_span, container::as_config(entry.value));
+    }
+    document
+}
+
+/// What an image is called: its first tag, or else its first digest.
+fn reference(image: &Node) -> Option<String> {
+    let lists = ["RepoTags", "RepoDigests"].map(|key| image.get(key));
+    let mut references = lists
+        .into_iter()
+        .flatten()
+        .flat_map(Node::items)
+        .filter_map(Node::as_str);
+    references
+        .find(|reference| !reference.starts_with("<none>"))
+        .map(str::to_owned)
+}
+
+/// An id as the command line shows it: twelve digits.
+fn short(id: &str) -> String {
+    id.strip_prefix("sha256:")
+        .unwrap_or(id)
+        .chars()
+        .take(12)
+        .collect()
+}
+
+/// Whether an id, which may be cut short, is that of an image.
+fn is_same(known: &str, id: &str) -> bool {
+    let bare = |id: &'_ str| id.strip_prefix("sha256:").unwrap_or(id).to_owned();
+    let (known, id) = (bare(known), bare(id));
+    id.len() >= 12 && known.starts_with(&id)
+}

@@ -1,0 +1,203 @@
+//! `docker/Service`, version `v1`: a swarm service as `docker inspect` shows it, and the containers
+//! that its tasks start.
+//!
+//! Restarts are the service's own: `Spec.TaskTemplate.RestartPolicy` (`Condition`, `MaxAttempts`,
+//! where 0 and absent mean without end). Swarm answers a failure with a new container, so that
+//! `HostConfig.RestartPolicy` of the containers stays unset.
+//!
+//! Source: `api/types/swarm` of moby and `daemon/cluster/executor/container` there.
+
+use crate::container::as_config;
+use crate::{Content, Kind, Node, Span};
+
+/// The kind of this shape.
+pub const KIND: Kind = Kind::known("docker", "Service");
+
+/// The version of this shape.
+pub const VERSION: &str = "v1";
+
+/// The JSON Schema of what policies rely on in a service.
+pub const SCHEMA: &str = include_str!("../schema/docker-Service.json");
+
+/// Where the parts of its containers stand in a service: pointers into `docker/Container` and
+/// into the service; the first that fits counts.
+pub const MOVES: &[(&str, &str)] = &[
+    ("/Config/Image", "/Spec/TaskTemplate/ContainerSpec/Image"),
+    ("/Config/Labels", "/Spec/TaskTemplate/ContainerSpec/Labels"),
+    (
+        "/Config/Entrypoint",
+        "/Spec/TaskTemplate/ContainerSpec/Command",
+    ),
+    ("/Config/Cmd", "/Spec/TaskTemplate/ContainerSpec/Args"),
+    (
+        "/Config/Hostname",
+        "/Spec/TaskTemplate/ContainerSpec/Hostname",
+    ),
+    ("/Config/Env", "/Spec/TaskTemplate/ContainerSpec/Env"),
+    ("/Config/WorkingDir", "/Spec/TaskTemplate/ContainerSpec/Dir"),
+    ("/Config/User", "/Spec/TaskTemplate/ContainerSpec/User"),
+    (
+        "/Config/StopSignal",
+        "/Spec/TaskTemplate/ContainerSpec/StopSignal",
+    ),
+    ("/Config/Tty", "/Spec/TaskTemplate/ContainerSpec/TTY"),
+    (
+        "/Config/OpenStdin",
+        "/Spec/TaskTemplate/ContainerSpec/OpenStdin",
+    ),
+    (
+        "/Config/Healthcheck",
+        "/Spec/TaskTemplate/ContainerSpec/Healthcheck",
+    ),
+    ("/Config", "/Spec/TaskTemplate/ContainerSpec"),
+    (
+        "/HostConfig/GroupAdd",
+        "/Spec/TaskTemplate/ContainerSpec/Groups",
+    ),
+    ("/HostConfig/Init", "/Spec/TaskTemplate/ContainerSpec/Init"),
+    (
+        "/HostConfig/ReadonlyRootfs",
+        "/Spec/TaskTemplate/ContainerSpec/ReadOnly",
+    ),
+    (
+        "/HostConfig/Mounts",
+        "/Spec/TaskTemplate/ContainerSpec/Mounts",
+    ),
+    ("/Mounts", "/Spec/TaskTemplate/ContainerSpec/Mounts"),
+    (
+        "/HostConfig/ExtraHosts",
+        "/Spec/TaskTemplate/ContainerSpec/Hosts",
+    ),
+    (
+        "/HostConfig/Isolation",
+        "/Spec/TaskTemplate/ContainerSpec/Isolation",
+    ),
+    (
+        "/HostConfig/Sysctls",
+        "/Spec/TaskTemplate/ContainerSpec/Sysctls",
+    ),
+    (
+        "/HostConfig/CapAdd",
+        "/Spec/TaskTemplate/ContainerSpec/CapabilityAdd",
+    ),
+    (
+        "/HostConfig/CapDrop",
+        "/Spec/TaskTemplate/ContainerSpec/CapabilityDrop",
+    ),
+    (
+        "/HostConfig/Ulimits",
+        "/Spec/TaskTemplate/ContainerSpec/Ulimits",
+    ),
+    (
+        "/HostConfig/OomScoreAdj",
+        "/Spec/TaskTemplate/ContainerSpec/OomScoreAdj",
+    ),
+    (
+        "/HostConfig/Memory",
+        "/Spec/TaskTemplate/Resources/Limits/MemoryBytes",
+    ),
+    (
+        "/HostConfig/NanoCpus",
+        "/Spec/TaskTemplate/Resources/Limits/NanoCPUs",
+    ),
+    (
+        "/HostConfig/PidsLimit",
+        "/Spec/TaskTemplate/Resources/Limits/Pids",
+    ),
+    (
+        "/HostConfig/MemoryReservation",
+        "/Spec/TaskTemplate/Resources/Reservations/MemoryBytes",
+    ),
+    (
+        "/HostConfig/LogConfig/Type",
+        "/Spec/TaskTemplate/LogDriver/Name",
+    ),
+    (
+        "/HostConfig/LogConfig/Config",
+        "/Spec/TaskTemplate/LogDriver/Options",
+    ),
+    ("/HostConfig/LogConfig", "/Spec/TaskTemplate/LogDriver"),
+    (
+        "/HostConfig/SecurityOpt",
+        "/Spec/TaskTemplate/ContainerSpec/Privileges",
+    ),
+    ("/HostConfig", "/Spec/TaskTemplate"),
+];
+
+/// The container that the tasks of a service start; none for a service whose tasks are not
+/// containers but plugins, or are attached from outside.
+#[must_use]
+pub fn container(service: &Node) -> Option<Node> {
+    let template = service.at("/Spec/TaskTemplate")?;
+    let spec = service.at("/Spec/TaskTemplate/ContainerSpec")?;
+    let Content::Map(_) = spec.node.content else {
+        return None;
+    };
+    let here = spec.key.unwrap_or(spec.node.span);
+    let mut config = Node::map(spec.node.span, []);
+    let mut host = Node::map(template.node.span, []);
+    let mut log = Node::map(template.node.span, []);
+    for (judged, written) in MOVES {
+        let Some(found) = service.at(written) else {
+            continue;
+        };
+        let key_span = found.key.unwrap_or(found.node.span);
+        let Some((parent, key)) = judged.rsplit_once('/') else {
+            continue;
+        };
+        let map = match parent {
+            "/Config" => &mut config,
+            "/HostConfig/LogConfig" => &mut log,
+            "/HostConfig" if !MADE.contains(&key) => &mut host,
+            _ => continue,
+        };
+        map.set(key, key_span, found.node.clone());
+    }
+    if !log.entries().is_empty() {
+        host.set("LogConfig", log.span, log);
+    }
+    if let Some(privileges) = spec.node.get("Privileges") {
+        let options = security_options(privileges);
+        host.set(
+            "SecurityOpt",
+            privileges.span,
+            Node::list(privileges.span, options),
+        );
+    }
+    let mounts = crate::container::mounts(&host);
+    let mut container = Node::map(here, [("Config", as_config(config)), ("HostConfig", host)]);
+    if let Some(mounts) = mounts {
+        container.set("Mounts", mounts.span, mounts);
+    }
+    Some(container)
+}
+
+/// What is not taken as it is.
+const MADE: [&str; 2] = ["LogConfig", "SecurityOpt"];
+
+/// What swarm makes of a service's privileges.
+fn security_options(privileges: &Node) -> Vec<Node> {
+    let mut options = Vec::new();
+    let mut add = |span: Span, option: &str| options.push(Node::string(span, option));
+    if let Some(mode) = privileges.at("/Seccomp/Mode")
+        && mode.node.as_str() == Some("unconfined")
+    {
+        add(mode.node.span, "seccomp=unconfined");
+    }
+    if let Some(mode) = privileges.at("/AppArmor/Mode")
+        && mode.node.as_str() == Some("disabled")
+    {
+        add(mode.node.span, "apparmor=unconfined");
+    }
+    if let Some(flag) = privileges.get("NoNewPrivileges")
+        && flag.content == Content::Bool(true)
+    {
+        add(flag.span, "no-new-privileges=true");
+    }
+    if let Some(flag) = privileges.at("/SELinuxContext/Disable")
+        && flag.node.content == Content::Bool(true)
+    {
+        add(flag.node.span, "label=disable");
+    }
+    options
+}
