@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::constraint::{
     Comments, Constraint, Enforcement, Exception, Grant, Rulebook, Status, Subject, Today,
@@ -15,7 +15,7 @@ use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
 use crate::object::{Identity, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
-use crate::source::{self, Format, Found, Reading};
+use crate::source::{self, Format, Found, Images, Reading};
 
 /// What is judged by what.
 pub struct Court<'a> {
@@ -25,6 +25,8 @@ pub struct Court<'a> {
     pub cache: Option<&'a Cache>,
     /// What applies, and what is excepted.
     pub rulebook: &'a Rulebook,
+    /// What is known of images from outside.
+    pub images: &'a Images,
     /// The day on which exceptions are measured.
     pub today: Today,
 }
@@ -379,7 +381,7 @@ impl Court<'_> {
         if matching.is_empty() {
             return verdicts;
         }
-        let passed = pass(object);
+        let passed = pass(object, self.images);
         for group in groups(&matching) {
             self.judge_by(&group, object, &passed, file, &mut verdicts);
         }
@@ -559,7 +561,13 @@ fn groups<'a>(constraints: &[&'a Arc<Constraint>]) -> Vec<Vec<&'a Arc<Constraint
 }
 
 /// The object as it is passed to policies.
-fn pass(object: &Object) -> contract::Object {
+fn pass(object: &Object, images: &Images) -> contract::Object {
+    let images = images.of(object);
+    let context = if images.is_empty() {
+        json!({})
+    } else {
+        json!({"images": images})
+    };
     contract::Object {
         kind: contract::Kind {
             group: object.kind.group.to_string(),
@@ -569,7 +577,7 @@ fn pass(object: &Object) -> contract::Object {
         name: object.identity.name.clone(),
         namespace: object.identity.namespace.clone(),
         document: serde_json::to_string(&object.document).unwrap_or_default(),
-        context: "{}".into(),
+        context: context.to_string(),
         request: None,
     }
 }

@@ -1,17 +1,17 @@
 use std::io::{BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
-use super::{ConstraintArgs, PolicyArgs, say};
+use super::{ConstraintArgs, PolicyArgs, input_error, say};
 use crate::catalog::Bundled;
 use crate::constraint::Today;
 use crate::report::{json, junit, sarif, text};
-use crate::review::{Court, Decision, Review};
-use crate::source::{self, Format, Found};
+use crate::review::{Court, Decision, Review, ReviewError};
+use crate::source::{self, Format, Found, Images};
 
 /// Judge files: Dockerfiles and Kubernetes manifests
 #[derive(Args, Debug)]
@@ -23,6 +23,11 @@ pub(super) struct Eval {
     /// What the inputs are, where that cannot be told from their names or contents
     #[arg(short, long, value_name = "KIND", value_parser = kind)]
     kind: Option<Format>,
+
+    /// What is known of the images that the inputs name: a file with what docker image inspect
+    /// prints; can be given several times
+    #[arg(long, value_name = "FILE")]
+    images: Vec<PathBuf>,
 
     /// How to write what was found
     #[arg(short, long, default_value = "text")]
@@ -74,7 +79,9 @@ impl Eval {
             .map(Path::new)
             .filter(|path| path.is_dir());
         let (rulebook, problems) = self.constraints.rulebook(&loaded, folders);
+        let (images, faults) = self.images();
         let court = Court {
+            images: &images,
             engine: &loaded.engine,
             cache: loaded.cache.as_ref(),
             rulebook: &rulebook,
@@ -85,6 +92,7 @@ impl Eval {
         progress.finish();
         review.errors = loaded.errors();
         review.errors.extend(problems);
+        review.errors.extend(faults);
         self.write(&review)?;
         let judged = review.files.iter().any(|file| file.skipped.is_none());
         let decision = review.decision();
@@ -92,6 +100,22 @@ impl Eval {
             return Err(nothing(&review, &self.paths));
         }
         Ok(decision)
+    }
+
+    /// What is known of images, and what is wrong with the files that say so.
+    fn images(&self) -> (Images, Vec<ReviewError>) {
+        let mut images = Images::default();
+        let mut faults = Vec::new();
+        for path in &self.images {
+            if let Err(fault) = images.add_file(path) {
+                faults.push(input_error(
+                    path.display().to_string(),
+                    fault.position,
+                    fault.message,
+                ));
+            }
+        }
+        (images, faults)
     }
 
     fn write(&self, review: &Review) -> anyhow::Result<()> {

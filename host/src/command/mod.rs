@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::catalog::{Bundled, Catalog};
 use crate::constraint::{self, Enforcement, FOUND_FILE, Problem, Rulebook, Source};
 use crate::engine::{Cache, Engine, Limits};
+use crate::object::Position;
 use crate::review::{Decision, ErrorKind, ReviewError};
 use crate::source::nearest;
 
@@ -178,20 +179,23 @@ impl ConstraintArgs {
         }
         (
             rulebook,
-            problems.into_iter().map(constraint_error).collect(),
+            problems
+                .into_iter()
+                .map(|problem| input_error(problem.file, problem.position, problem.message))
+                .collect(),
         )
     }
 }
 
-fn constraint_error(problem: Problem) -> ReviewError {
+fn input_error(file: String, position: Option<Position>, message: String) -> ReviewError {
     ReviewError {
-        file: Some(problem.file),
-        position: problem.position,
+        file: Some(file),
+        position,
         policy: None,
         constraint: None,
         object: None,
         kind: ErrorKind::Input,
-        message: problem.message,
+        message,
     }
 }
 

@@ -7,6 +7,7 @@ mod docker;
 pub mod dockerfile;
 mod documents;
 mod fault;
+mod images;
 pub mod json;
 mod manifest;
 mod walk;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use documents::{Documents, MAX_DEPTH};
 pub use fault::{Fault, nearest};
+pub use images::Images;
 pub use walk::{Found, walk};
 
 use crate::object::{Identity, Node, Object, Position, Text, Written};

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use stridegate::constraint::{Constraint, Enforcement, Match, Rulebook, Today};
 use stridegate::engine::contract::Verdict;
 use stridegate::review::{Answer, Court, Review};
-use stridegate::source;
+use stridegate::source::{self, Images};
 
 use super::expectations::{self, Expectation};
 use super::{World, root, trial};
@@ -109,6 +109,7 @@ fn review(world: &World, policy: &str, case: &Path, parameters: &str) -> Review 
         engine: &world.engine,
         cache: None,
         rulebook: &rulebook,
+        images: &Images::default(),
         today: Today::now(),
     };
     court.review(source::walk(&case.to_string_lossy()), None, &|| ())

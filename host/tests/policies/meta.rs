@@ -10,7 +10,7 @@ use stridegate::constraint::{Constraint, Enforcement, Match, Rulebook, Today};
 use stridegate::object::Text;
 use stridegate::policy::Policy;
 use stridegate::review::{Answer, Court};
-use stridegate::source::{self, Format};
+use stridegate::source::{self, Format, Images};
 
 use super::{World, cases, components, expectations, root, trial};
 
@@ -221,6 +221,7 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         engine: &world.engine,
         cache: None,
         rulebook: &rulebook,
+        images: &Images::default(),
         today: Today::now(),
     };
     let reading = source::read_text(&Arc::new(Text::new(section, code)), section, Some(format));

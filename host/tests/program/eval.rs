@@ -81,6 +81,41 @@ fn a_fix_is_a_patch_for_the_object_as_written() {
 }
 
 #[test]
+fn what_is_known_of_an_image_answers_what_a_container_leaves_open() {
+    let body = r#"{"Image": "docker.io/library/app", "Cmd": ["run"], "HostConfig": {}}"#;
+    let image = |user: &str| {
+        format!(
+            r#"[{{"Id": "sha256:1", "RepoTags": ["app:latest"], "Architecture": "amd64", "RootFS": {{}}, "Config": {{"User": "{user}"}}}}]"#
+        )
+    };
+    let folder = folder(&[
+        ("create.json", body),
+        ("safe.json", &image("1000")),
+        ("root.json", &image("")),
+    ]);
+    let eval =
+        |images: &[&str]| report(folder.path(), &[&["eval", "create.json"], images].concat());
+    let (code, alone) = eval(&[]);
+    assert_eq!(
+        (code, entries(&alone, "results", "outcome", "unknown").len()),
+        (0, 1),
+        "{alone:#}"
+    );
+    assert_eq!(eval(&["--images", "safe.json"]).0, 0);
+    assert_eq!(eval(&["--images", "safe.json"]).1["summary"]["unknown"], 0);
+    assert_eq!(eval(&["--images", "root.json"]).0, 1);
+    let (code, wrong) = eval(&["--images", "create.json"]);
+    assert_eq!(code, 2);
+    assert!(
+        wrong["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("docker image inspect"),
+        "{wrong:#}"
+    );
+}
+
+#[test]
 fn standard_input_is_read() {
     let folder = folder(&[]);
     for (arguments, text) in [

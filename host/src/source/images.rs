@@ -1,0 +1,125 @@
+//! What is known of images from outside, for objects that only name them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use stridegate_shapes::{container, image, pod};
+
+use super::{Format, Input, InputFault, read};
+use crate::object::{Node, Object};
+
+/// Images by the references and ids that name them.
+#[derive(Debug, Default)]
+pub struct Images(BTreeMap<String, Value>);
+
+impl Images {
+    /// Adds the images in a file, which holds what `docker inspect` prints of them.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), InputFault> {
+        let input = Input {
+            name: path.display().to_string(),
+            object_name: path.display().to_string(),
+            path: Some(PathBuf::from(path)),
+            named: true,
+            skip: None,
+        };
+        let reading = read(&input, Some(Format::Docker));
+        if let Some(fault) = reading.faults.into_iter().next() {
+            return Err(fault);
+        }
+        let images: Vec<&Object> = reading
+            .objects
+            .iter()
+            .filter(|object| object.kind == image::KIND)
+            .collect();
+        if images.is_empty() {
+            let message = "holds no image; write it with docker image inspect IMAGE...".into();
+            return Err(InputFault {
+                position: None,
+                message,
+            });
+        }
+        images
+            .into_iter()
+            .for_each(|image| self.add(&image.document));
+        Ok(())
+    }
+
+    fn add(&mut self, image: &Node) {
+        let Ok(document) = serde_json::to_value(image) else {
+            return;
+        };
+        let lists = ["RepoTags", "RepoDigests"]
+            .iter()
+            .filter_map(|key| image.get(key))
+            .flat_map(Node::items);
+        for name in lists.filter_map(Node::as_str).chain(image.text("Id")) {
+            self.0.insert(canonical(name), document.clone());
+        }
+    }
+
+    /// The images that an object names and that are known, by the names that it gives them.
+    #[must_use]
+    pub fn of(&self, object: &Object) -> Map<String, Value> {
+        if self.0.is_empty() {
+            return Map::new();
+        }
+        let known = |name: &str| Some((name.to_owned(), self.0.get(&canonical(name))?.clone()));
+        references(object).into_iter().filter_map(known).collect()
+    }
+}
+
+/// The images that an object names.
+fn references(object: &Object) -> Vec<&str> {
+    let document = &object.document;
+    if object.kind == container::KIND {
+        return ["/Config/Image", "/Image"]
+            .iter()
+            .filter_map(|path| document.at(path)?.node.as_str())
+            .collect();
+    }
+    let spec = document.get("spec").filter(|_| object.kind == pod::KIND);
+    let lists = pod::CONTAINER_LISTS
+        .iter()
+        .filter_map(|list| spec?.get(list));
+    lists
+        .flat_map(Node::items)
+        .filter_map(|container| container.text("image"))
+        .collect()
+}
+
+/// A reference in the one spelling that stands for all: without what Docker adds to a short name,
+/// and with the tag that it adds to one without.
+fn canonical(reference: &str) -> String {
+    let name = ["docker.io/", "index.docker.io/"]
+        .iter()
+        .find_map(|prefix| reference.strip_prefix(prefix))
+        .unwrap_or(reference);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) {
+        name.into()
+    } else {
+        format!("{name}:latest")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+
+    #[test]
+    fn the_spellings_of_one_image_are_one() {
+        for name in [
+            "nginx",
+            "nginx:latest",
+            "docker.io/library/nginx",
+            "library/nginx:latest",
+        ] {
+            assert_eq!(canonical(name), "nginx:latest", "{name}");
+        }
+        assert_eq!(canonical("localhost:5000/a"), "localhost:5000/a:latest");
+        assert_eq!(canonical("a/b@sha256:00"), "a/b@sha256:00");
+        assert_eq!(canonical("sha256:00"), "sha256:00");
+    }
+}
