@@ -197,8 +197,14 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
             );
         }
     }
-    checks.not_applicable(&SECRET_FILE, "only Dockerfiles and images have files copied into them");
-    checks.not_applicable(&BUILD_ARGUMENT, "only Dockerfiles and images have build arguments");
+    checks.not_applicable(
+        &SECRET_FILE,
+        "only Dockerfiles and images have files copied into them",
+    );
+    checks.not_applicable(
+        &BUILD_ARGUMENT,
+        "only Dockerfiles and images have build arguments",
+    );
     checks.not_applicable(&SECRET_MANIFEST, "the object is no Secret");
     for found in review.found {
         let finding = checks
@@ -356,7 +362,8 @@ impl Review<'_> {
     }
 
     fn secret_file(&mut self, keyword: &str, holds: &str, path: String) {
-        let message = format!("{keyword} puts a file into the image that by its name holds {holds}");
+        let message =
+            format!("{keyword} puts a file into the image that by its name holds {holds}");
         self.add(&SECRET_FILE, path, Form::Literal, "", message);
     }
 
@@ -387,8 +394,15 @@ impl Review<'_> {
             let secret = self.search.names().says(name) > Says::Maybe && !self.search.allows(name);
             if secret && step.keyword == "ARG" && value.is_none_or(|value| value.is_empty()) {
                 let name = secret::shown(name);
-                let message = format!("the image was built with the argument {name}, which takes a secret");
-                self.add(&BUILD_ARGUMENT, step.at.path().to_owned(), Form::Literal, "", message);
+                let message =
+                    format!("the image was built with the argument {name}, which takes a secret");
+                self.add(
+                    &BUILD_ARGUMENT,
+                    step.at.path().to_owned(),
+                    Form::Literal,
+                    "",
+                    message,
+                );
             }
         }
     }

@@ -238,8 +238,11 @@ fn check_image(image: &At, parameters: &Parameters, checks: &mut Checks) {
             let lists = ["Entrypoint", "Cmd"].map(|key| config.get(key));
             let mut words = lists.iter().flat_map(At::items);
             if let Some(tool) = words.find_map(|word| dropper(word.text()?)) {
-                let message = format!("{message}; {tool} may drop root later, but nothing makes sure of it");
-                checks.fail(&NO_USER, &user, message).severity(Severity::Medium);
+                let message =
+                    format!("{message}; {tool} may drop root later, but nothing makes sure of it");
+                checks
+                    .fail(&NO_USER, &user, message)
+                    .severity(Severity::Medium);
             } else {
                 checks.fail(&NO_USER, &user, message);
             }
@@ -257,7 +260,11 @@ fn check_container(
     let user = config.get("User");
     let host = root.get("HostConfig");
     let remapped = is_remapped(&host, object.context("daemon")?.as_ref());
-    let severity = if remapped { Severity::Medium } else { Severity::High };
+    let severity = if remapped {
+        Severity::Medium
+    } else {
+        Severity::High
+    };
     let but = if host.get("Privileged").boolean() == Some(true) {
         ", and privileged: it has the whole host"
     } else {
@@ -272,7 +279,8 @@ fn check_container(
     }
     // The engine gives a container the user of its image when it makes it.
     if root.get("Id").exists() {
-        let message = format!("the container runs as root{but}: neither it nor its image sets a user");
+        let message =
+            format!("the container runs as root{but}: neither it nor its image sets a user");
         checks.fail(&NO_USER, &user, message).severity(severity);
         return Ok(());
     }

@@ -40,20 +40,44 @@ pub fn history<'a>(image: &At<'a>) -> impl Iterator<Item = Step<'a>> + use<'a> {
 
 fn step<'a>(at: At<'a>, created_by: &'a str) -> Step<'a> {
     const KEYWORDS: [&str; 18] = [
-        "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
-        "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+        "ADD",
+        "ARG",
+        "CMD",
+        "COPY",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "FROM",
+        "HEALTHCHECK",
+        "LABEL",
+        "MAINTAINER",
+        "ONBUILD",
+        "RUN",
+        "SHELL",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
     ];
     let text = created_by.trim();
     let text = text.strip_suffix("# buildkit").unwrap_or(text).trim_end();
     // The classic builder writes instructions as comments of its shell.
-    let text = text.split_once("#(nop)").map_or(text, |(_, text)| text).trim_start();
+    let text = text
+        .split_once("#(nop)")
+        .map_or(text, |(_, text)| text)
+        .trim_start();
     let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (keyword, text) = match KEYWORDS.into_iter().find(|keyword| *keyword == first) {
         Some(keyword) => (keyword, rest.trim_start()),
         None => ("RUN", text),
     };
     let (arguments, text) = arguments(text);
-    Step { at, keyword, text, arguments }
+    Step {
+        at,
+        keyword,
+        text,
+        arguments,
+    }
 }
 
 /// The build arguments at the start of a command, `|2 A=x B=y /bin/sh -c …`, and the command.
@@ -95,7 +119,9 @@ fn pairs(text: &str) -> Vec<(&str, String)> {
 
 fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-/".contains(&b);
-    name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    name.bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && name.bytes().all(allowed)
 }
 
@@ -109,8 +135,15 @@ mod tests {
         let step = history(&At::root(&image)).next().expect("there is one");
         let ran = step.arguments.iter();
         let ran = ran.map(|(name, value)| ((*name).to_owned(), Some(value.clone())));
-        let set = step.pairs().into_iter().map(|(name, value)| (name.to_owned(), value));
-        (step.keyword.into(), step.text.into(), ran.chain(set).collect())
+        let set = step
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        (
+            step.keyword.into(),
+            step.text.into(),
+            ran.chain(set).collect(),
+        )
     }
 
     #[test]
@@ -136,12 +169,21 @@ mod tests {
                 "/bin/sh -c make",
                 vec![pair("A", "x")],
             ),
-            ("ARG TOKEN", "ARG", "TOKEN", vec![("TOKEN".to_owned(), None)]),
+            (
+                "ARG TOKEN",
+                "ARG",
+                "TOKEN",
+                vec![("TOKEN".to_owned(), None)],
+            ),
             ("/bin/sh -c make", "RUN", "/bin/sh -c make", vec![]),
             ("|x", "RUN", "|x", vec![]),
             ("", "RUN", "", vec![]),
         ] {
-            assert_eq!(told(created_by), (keyword.into(), text.into(), pairs), "{created_by}");
+            assert_eq!(
+                told(created_by),
+                (keyword.into(), text.into(), pairs),
+                "{created_by}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-use super::written::{Content, Written};
 use super::Word;
+use super::written::{Content, Written};
 use crate::At;
 use crate::history::Step;
 
@@ -25,7 +25,10 @@ pub fn written_in_engine(root: &At) -> Vec<Written> {
     reader.map("the annotation", &host.get("Annotations"));
     for mount in host.get("Mounts").items() {
         let options = mount.get("VolumeOptions");
-        reader.map("the volume's option", &options.get("DriverConfig").get("Options"));
+        reader.map(
+            "the volume's option",
+            &options.get("DriverConfig").get("Options"),
+        );
         reader.map("the volume's label", &options.get("Labels"));
     }
     for (_, endpoint) in root.get("NetworkSettings").get("Networks").members() {
@@ -42,12 +45,18 @@ pub fn written_in_step(step: &Step) -> Vec<Written> {
     let mut reader = Engine { all: Vec::new() };
     let set = step.pairs().into_iter();
     let set = set.filter_map(|(name, value)| Some((step.keyword, name, value?)));
-    let ran = step.arguments.iter().map(|(name, value)| ("ARG", *name, value.clone()));
+    let ran = step
+        .arguments
+        .iter()
+        .map(|(name, value)| ("ARG", *name, value.clone()));
     let pairs: Vec<_> = set.chain(ran).collect();
     if pairs.is_empty() || !step.arguments.is_empty() {
         let text = without_hashes(step.text);
         let path = step.at.path().to_owned();
-        reader.add(&format!("{} in the history", step.keyword), Content::Line { path, text });
+        reader.add(
+            &format!("{} in the history", step.keyword),
+            Content::Line { path, text },
+        );
     }
     for (keyword, name, text) in pairs {
         reader.value(&format!("{keyword} in the history:"), name, &step.at, text);
@@ -58,7 +67,9 @@ pub fn written_in_step(step: &Step) -> Vec<Written> {
 /// A COPY without what the classic builder writes in place of its files: `file:` and their digest.
 fn without_hashes(text: &str) -> String {
     let is_hash = |word: &&str| {
-        ["file:", "dir:", "multi:"].iter().any(|start| word.starts_with(start))
+        ["file:", "dir:", "multi:"]
+            .iter()
+            .any(|start| word.starts_with(start))
     };
     let words: Vec<&str> = text.split(' ').filter(|word| !is_hash(word)).collect();
     words.join(" ")
@@ -78,7 +89,15 @@ impl Engine {
         let path = at.path().to_owned();
         let named = path.clone();
         let name = name.to_owned();
-        self.add(what, Content::Value { name, named, path, text });
+        self.add(
+            what,
+            Content::Value {
+                name,
+                named,
+                path,
+                text,
+            },
+        );
     }
 
     fn variables(&mut self, list: &At) {
@@ -93,7 +112,15 @@ impl Engine {
         for (key, value) in map.members() {
             let (named, path) = (map.path().to_owned(), value.path().to_owned());
             let (name, text) = (key.to_owned(), value.text().unwrap_or_default().to_owned());
-            self.add(what, Content::Value { name, named, path, text });
+            self.add(
+                what,
+                Content::Value {
+                    name,
+                    named,
+                    path,
+                    text,
+                },
+            );
         }
     }
 
@@ -103,7 +130,14 @@ impl Engine {
         let places: Vec<(String, String)> = places.collect();
         let words = places.iter().map(|(_, text)| Word::plain(text)).collect();
         let keeps = false;
-        self.add("the command", Content::Command { words, places, keeps });
+        self.add(
+            "the command",
+            Content::Command {
+                words,
+                places,
+                keeps,
+            },
+        );
     }
 
     /// `["CMD-SHELL", line]` or `["CMD", word, …]`.
@@ -116,7 +150,10 @@ impl Engine {
     }
 
     fn line(&mut self, what: &str, at: &At) {
-        let (path, text) = (at.path().to_owned(), at.text().unwrap_or_default().to_owned());
+        let (path, text) = (
+            at.path().to_owned(),
+            at.text().unwrap_or_default().to_owned(),
+        );
         self.add(what, Content::Line { path, text });
     }
 }

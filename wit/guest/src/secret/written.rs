@@ -91,11 +91,13 @@ impl Search {
                     .collect();
                 let told_twice = |sighting: &Sighting| {
                     sighting.sign == Sign::Command
-                        && certain.iter().any(|secret| sighting.secret.contains(&**secret))
+                        && certain
+                            .iter()
+                            .any(|secret| sighting.secret.contains(&**secret))
                 };
-                let kept = found.into_iter().filter(|sighting| {
-                    !sighting.secret.is_empty() && !told_twice(sighting)
-                });
+                let kept = found
+                    .into_iter()
+                    .filter(|sighting| !sighting.secret.is_empty() && !told_twice(sighting));
                 kept.map(|sighting| (path.clone(), sighting)).collect()
             }
         }
