@@ -422,3 +422,313 @@ fn is_same(known: &str, id: &str) -> bool {
     let (known, id) = (bare(known), bare(id));
     id.len() >= 12 && known.starts_with(&id)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::read_text;
+    use super::*;
+
+    fn read_content(content: &str) -> Reading {
+        read_text(&Arc::new(Text::new("x.json", content)), "x.json", None)
+    }
+
+    fn names(reading: &Reading) -> Vec<String> {
+        let identities = reading.objects.iter().map(|object| &object.identity);
+        identities.map(ToString::to_string).collect()
+    }
+
+    fn at<'a>(reading: &'a Reading, index: usize, pointer: &str) -> Option<&'a Node> {
+        let object = reading.objects.get(index)?;
+        object.document.at(pointer).map(|found| found.node)
+    }
+
+    const INSPECTED: &str = include_str!("../../../testdata/root-user/inspect-of-everything.json");
+    const SERVICE: &str = include_str!("../../../testdata/root-user/swarm-service.json");
+    const BODY: &str = include_str!("../../../testdata/root-user/create-body-without-user.json");
+    const WITH_HISTORY: &str =
+        include_str!("../../../testdata/hardcoded-secret/image-with-history-engine-28.json");
+    const CONFIG: &str = include_str!("../../../testdata/root-user/oci-image-config.json");
+
+    #[test]
+    fn everything_that_inspect_prints_has_its_name() {
+        let reading = read_content(INSPECTED);
+        assert_eq!(
+            names(&reading),
+            [
+                "Container web",
+                "Image 7596625e8b17",
+                "Network shop",
+                "Volume data"
+            ]
+        );
+        assert_eq!(reading.written, 4);
+        assert_eq!(reading.faults, []);
+    }
+
+    #[test]
+    fn what_no_engine_prints_between_what_one_does_is_a_fault() {
+        let volume = r#"{"Name": "a", "Driver": "local", "Mountpoint": "/a"}"#;
+        let reading = read_content(&format!("[{volume},\n {{\"Name\": \"b\"}}]"));
+        assert_eq!(reading.objects.len(), 1);
+        let lines: Vec<_> = reading
+            .faults
+            .iter()
+            .filter_map(|fault| fault.position)
+            .collect();
+        assert_eq!(lines.first().map(|position| position.line), Some(2));
+    }
+
+    #[test]
+    fn the_answer_of_the_api_about_volumes_is_a_list() {
+        let content = r#"{"Volumes": [{"Name": "a", "Driver": "local", "Mountpoint": "/a"}], "Warnings": null}"#;
+        assert_eq!(names(&read_content(content)), ["Volume a"]);
+    }
+
+    #[test]
+    fn a_history_joins_its_image_and_begins_with_the_oldest() {
+        let reading = read_content(WITH_HISTORY);
+        assert_eq!(names(&reading), ["Image bb:built"]);
+        let text = |pointer| at(&reading, 0, pointer).and_then(Node::as_str);
+        assert_eq!(text("/History/0/comment"), Some("Imported from -"));
+        assert_eq!(
+            text("/History/10/created_by"),
+            Some("/bin/sh -c #(nop)  LABEL foo=bar")
+        );
+        assert_eq!(text("/History/10/created"), Some("2026-11-23T05:58:19Z"));
+        let empty = at(&reading, 0, "/History/10/empty_layer").map(|node| &node.content);
+        assert_eq!(empty, Some(&Content::Bool(true)));
+    }
+
+    #[test]
+    fn a_history_without_its_image_is_one_with_a_history_alone() {
+        let lines: Vec<&str> = WITH_HISTORY
+            .lines()
+            .filter(|line| line.starts_with("{\""))
+            .collect();
+        let reading = read_content(&lines.join("\n").replace("LABEL foo=bar", "LABEL foo…"));
+        assert_eq!(names(&reading), ["Image 2eb04c710201"]);
+        let cut = |pointer| at(&reading, 0, pointer).map(|node| &node.content);
+        assert_eq!(cut("/History/10/truncated"), Some(&Content::Bool(true)));
+        assert_eq!(cut("/History/9/truncated"), Some(&Content::Bool(false)));
+    }
+
+    #[test]
+    fn a_body_becomes_a_container() {
+        let reading = read_content(BODY);
+        assert_eq!(names(&reading), ["Container x.json"]);
+        let text = |pointer| at(&reading, 0, pointer).and_then(Node::as_str);
+        assert_eq!(text("/Config/Cmd/0"), Some("serve"));
+        assert_eq!(text("/Mounts/0/Name"), Some("data"));
+        assert_eq!(text("/Mounts/1/Source"), Some("/etc/shop"));
+        let writable = at(&reading, 0, "/Mounts/0/RW").map(|node| &node.content);
+        assert_eq!(writable, Some(&Content::Bool(false)));
+        assert!(at(&reading, 0, "/NetworkSettings/Networks/shop").is_some());
+        assert!(at(&reading, 0, "/Config/HostConfig").is_none());
+        let object = &reading.objects[0];
+        assert_eq!(object.written_path("/Config/Cmd/0"), "/Cmd/0");
+        assert_eq!(
+            object.written_path("/HostConfig/Memory"),
+            "/HostConfig/Memory"
+        );
+    }
+
+    #[test]
+    fn two_spellings_of_a_field_are_a_fault_and_the_last_counts() {
+        for (content, line) in [
+            (
+                "{\"Image\": \"a\", \"Cmd\": [],\n\"HostConfig\": {\"Privileged\": false,\n\"privileged\": true}}",
+                3,
+            ),
+            (
+                "{\"Image\": \"a\",\n\"HostConfig\": {\"Privileged\": true},\n\"HostConfig\": {\"Privileged\": true}}",
+                3,
+            ),
+            (
+                "{\"Image\": \"a\",\n\"User\": \"1\", \"hostconfig\": {\"Privileged\": true},\n\"u\u{17f}er\": \"0\"}",
+                3,
+            ),
+        ] {
+            let reading = read_content(content);
+            let lines: Vec<_> = reading
+                .faults
+                .iter()
+                .filter_map(|fault| fault.position)
+                .collect();
+            assert_eq!(
+                lines
+                    .iter()
+                    .map(|position| position.line)
+                    .collect::<Vec<_>>(),
+                [line],
+                "{content}"
+            );
+            let privileged = at(&reading, 0, "/HostConfig/Privileged").map(|node| &node.content);
+            assert_eq!(privileged, Some(&Content::Bool(true)), "{content}");
+        }
+        let labels = r#"{"Image": "a", "HostConfig": {}, "Labels": {"user": "1", "User": "2"}}"#;
+        assert_eq!(read_content(labels).faults, []);
+    }
+
+    #[test]
+    fn old_engines_read_the_host_config_at_the_top() {
+        let reading = read_content(r#"{"Image": "a", "Cmd": ["b"], "privileged": true}"#);
+        let privileged = at(&reading, 0, "/HostConfig/Privileged").map(|node| &node.content);
+        assert_eq!(privileged, Some(&Content::Bool(true)));
+    }
+
+    #[test]
+    fn a_service_is_there_with_the_container_of_its_tasks() {
+        let reading = read_content(SERVICE);
+        assert_eq!(names(&reading), ["Service shop_web", "Service shop_web"]);
+        assert_eq!(reading.written, 1);
+        let text = |pointer| at(&reading, 1, pointer).and_then(Node::as_str);
+        assert_eq!(text("/Config/User"), Some("root"));
+        assert_eq!(
+            text("/HostConfig/SecurityOpt/0"),
+            Some("seccomp=unconfined")
+        );
+        assert_eq!(text("/HostConfig/LogConfig/Type"), Some("json-file"));
+        assert_eq!(text("/Mounts/0/Destination"), Some("/data"));
+        assert!(at(&reading, 1, "/HostConfig/Memory").is_some());
+        assert!(at(&reading, 1, "/HostConfig/RestartPolicy").is_none());
+        assert_eq!(
+            reading.objects[1].written_path("/HostConfig/Memory"),
+            "/Spec/TaskTemplate/Resources/Limits/MemoryBytes"
+        );
+    }
+
+    #[test]
+    fn an_image_config_becomes_an_image() {
+        let reading = read_content(CONFIG);
+        let text = |pointer| at(&reading, 0, pointer).and_then(Node::as_str);
+        assert_eq!(text("/Config/User"), Some("root"));
+        assert_eq!(text("/Architecture"), Some("arm64"));
+        assert!(at(&reading, 0, "/RootFS/Layers/0").is_some());
+        assert_eq!(
+            reading.objects[0].written_path("/Config/User"),
+            "/config/User"
+        );
+    }
+
+    #[test]
+    fn an_exec_is_read_as_it_is_asked_for_and_as_it_is() {
+        let inspect = r#"{"ID": "11fb006128e8ceb3942e7c58d77750f24210e35f879dd204ac975c184b820b39", "Running": false,
+            "ProcessConfig": {"tty": false, "entrypoint": "sh", "arguments": ["-c", "id"], "privileged": true, "user": "0"},
+            "ContainerID": "b53ee82b53a40c7dca428523e34f741f3abc51d9f297a14ff874bf761b995126"}"#;
+        let body = r#"{"AttachStdout": true, "cmd": ["sh"], "Cmd": ["sh", "-c", "id"], "Privileged": true, "User": "0"}"#;
+        for content in [inspect, body] {
+            let reading = read_content(content);
+            let text = |pointer| at(&reading, 0, pointer).and_then(Node::as_str);
+            assert_eq!(text("/Cmd/2"), Some("id"), "{content}");
+            assert_eq!(text("/User"), Some("0"), "{content}");
+            let privileged = at(&reading, 0, "/Privileged").map(|node| &node.content);
+            assert_eq!(privileged, Some(&Content::Bool(true)), "{content}");
+        }
+        assert_eq!(read_content(body).faults.len(), 1);
+    }
+
+    #[test]
+    fn other_formats_are_left_alone() {
+        for content in [
+            r#"{"name": "x", "version": "1.0.0", "scripts": {"Cmd": "x"}, "env": ["a"]}"#,
+            r#"{"compilerOptions": {"target": "es2022"}, "files": []}"#,
+            r#"{"Version": "2012-10-17", "Id": "x", "Statement": []}"#,
+            r#"{"AWSEBDockerrunVersion": "1", "Image": {"Name": "a"}, "Ports": []}"#,
+            r#"{"image": "ruby:3", "env": ["A=b"], "cmd": ["x"]}"#,
+            r#"[{"Id": "1", "Name": "x"}]"#,
+            r#"[{"Id": "1", "Names": ["/a"], "Image": "b", "HostConfig": {"NetworkMode": "bridge"}}]"#,
+            r#"{"architecture": "amd64", "os": "linux"}"#,
+            r#"{"services": {"web": {"image": "a"}}}"#,
+            "[]",
+            "{}",
+            "null",
+        ] {
+            let reading = read_content(content);
+            assert_eq!(
+                (reading.objects.len(), reading.written),
+                (0, 0),
+                "{content}"
+            );
+            assert_eq!(reading.faults, [], "{content}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_takes_no_time() {
+        let start = std::time::Instant::now();
+        let line = r#"{"Comment":"","CreatedAt":"","CreatedBy":"x","CreatedSince":"","ID":"<missing>","Size":"0B"}"#;
+        let body = r#"{"Image":"a","HostConfig":{}}"#;
+        for content in [
+            format!("{line}\n").repeat(10_000),
+            format!("{body}\n").repeat(30_000),
+        ] {
+            assert!(read_content(&content).written > 0);
+        }
+        let keys: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\":1")).collect();
+        assert_eq!(
+            read_content(&format!("{{\"HostConfig\":{{{}}}}}", keys.join(","))).written,
+            1
+        );
+        assert!(start.elapsed().as_secs() < 10);
+    }
+
+    /// A document of an engine in which values stand for others.
+    fn mixed() -> impl Strategy<Value = String> {
+        let samples = [INSPECTED, SERVICE, BODY, WITH_HISTORY, CONFIG];
+        let values = [
+            "null",
+            "{}",
+            "[]",
+            "\"\"",
+            "0",
+            "true",
+            "[{}]",
+            "{\"a\":1}",
+            "\"ſ:\u{212a}\"",
+        ];
+        let cuts = proptest::collection::vec((any::<prop::sample::Index>(), 0..values.len()), 0..6);
+        (0..samples.len(), cuts).prop_map(move |(sample, cuts)| {
+            let mut text = samples[sample].to_owned();
+            for (place, value) in cuts {
+                let colons: Vec<usize> = text.match_indices(": ").map(|(at, _)| at).collect();
+                if colons.is_empty() {
+                    break;
+                }
+                let at = *place.get(&colons) + 2;
+                let end = text[at..]
+                    .find([',', '}', '\n'])
+                    .map_or(text.len(), |end| at + end);
+                text.replace_range(at..end, values[value]);
+            }
+            text
+        })
+    }
+
+    fn check_places(node: &Node, length: usize) {
+        assert!(node.span.start <= node.span.end && node.span.end as usize <= length);
+        node.items()
+            .iter()
+            .for_each(|item| check_places(item, length));
+        for entry in node.entries() {
+            assert!(entry.key_span.end as usize <= length);
+            check_places(&entry.value, length);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn places_lie_in_the_text(content in mixed()) {
+            let reading = read_content(&content);
+            for object in &reading.objects {
+                check_places(&object.document, content.len());
+            }
+        }
+
+        #[test]
+        fn anything_is_read_without_a_panic(content in r#"(\{|\[|"(Id|Image|HostConfig|Cmd|Config|Mounts|Binds|CreatedBy)"|:|,|\}|\]|"a:b"|1|null| |\n|ſ){0,40}"#) {
+            read_content(&content);
+        }
+    }
+}
