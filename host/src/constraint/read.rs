@@ -225,7 +225,7 @@ impl Reader<'_> {
                 self.problem(
                     span,
                     "expires is a day: 2027-03-31, the last on which it holds",
-                )
+                );
             })
             .ok()
         });
@@ -280,7 +280,7 @@ impl Reader<'_> {
         if let Some(policy) = self.catalog.get(name) {
             return Some(Arc::clone(policy));
         }
-        if !name.ends_with(".wasm") {
+        if Path::new(name).extension() != Some("wasm".as_ref()) {
             let known: Vec<&str> = self.catalog.policies().map(|policy| policy.id()).collect();
             let advice = match nearest(name, &known) {
                 Some(near) => format!("did you mean {near}?"),
@@ -471,7 +471,7 @@ impl Reader<'_> {
                     });
                 }
                 (_, None) if fields.get("operator").is_none() => {
-                    self.problem(item.span, "operator is missing; set it")
+                    self.problem(item.span, "operator is missing; set it");
                 }
                 _ => {}
             }

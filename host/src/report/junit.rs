@@ -113,7 +113,7 @@ fn escape(text: &str) -> String {
                 '\n' => escaped.push_str("&#10;"),
                 '\t' => escaped.push('\t'),
                 c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                    escaped.push('\u{fffd}')
+                    escaped.push('\u{fffd}');
                 }
                 c => escaped.push(c),
             }

@@ -39,9 +39,9 @@ impl Images {
                 message,
             });
         }
-        images
-            .into_iter()
-            .for_each(|image| self.add(&image.document));
+        for image in images {
+            self.add(&image.document);
+        }
         Ok(())
     }
 

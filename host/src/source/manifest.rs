@@ -79,7 +79,7 @@ fn add(
     let kind = Kind::new(group, kind);
     let version = version.to_owned();
     let object = Object {
-        version: version.to_owned(),
+        version,
         identity: Arc::new(identity(&kind, &document)),
         written: written(&document),
         moves: Vec::new(),

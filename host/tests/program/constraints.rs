@@ -313,7 +313,7 @@ fn mistakes_are_named_with_their_line_and_the_remedy() {
             7,
             "did you mean namespaces?",
         ),
-        (format!("{head}"), 2, "spec is missing"),
+        (head.to_owned(), 2, "spec is missing"),
         ("kind: Constraint\n".into(), 1, "apiVersion"),
         (
             "apiVersion: stridegate.dev/v1\nkind: Constrain\n".into(),
@@ -355,8 +355,8 @@ fn mistakes_are_named_with_their_line_and_the_remedy() {
 #[test]
 fn what_an_owner_makes_is_judged_with_it() {
     let owner = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web, uid: 11-22}\nspec: {template: {spec: {containers: [{name: a}]}}}\n";
-    let owned = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{uid: 11-22}]}\nspec: {containers: [{name: a}]}\n";
-    let folder = folder(&[("a.yaml", owned), ("b.yaml", owner)]);
+    let made = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{uid: 11-22}]}\nspec: {containers: [{name: a}]}\n";
+    let folder = folder(&[("a.yaml", made), ("b.yaml", owner)]);
     let (_, both) = report(folder.path(), &["eval", "."]);
     assert_eq!(
         entries(&both, "results", "rule", "no-user").len(),
