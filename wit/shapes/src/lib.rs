@@ -12,7 +12,10 @@
 mod kind;
 mod tree;
 
+pub mod client;
+pub mod daemon;
 pub mod dockerfile;
+pub mod file;
 pub mod pod;
 
 pub use kind::Kind;
@@ -22,6 +25,9 @@ pub use tree::{Content, Entry, Located, Node, Span, escape_token};
 ///
 /// Kinds that are Kubernetes' own have no schema here: the API server validates those.
 pub const SCHEMAS: &[(Kind, &str)] = &[
+    (client::KIND, client::SCHEMA),
+    (daemon::KIND, daemon::SCHEMA),
     (dockerfile::KIND, dockerfile::SCHEMA),
+    (file::KIND, file::SCHEMA),
     (pod::KIND, pod::SCHEMA),
 ];
