@@ -1,23 +1,31 @@
 //! Kubernetes objects in YAML or JSON, as `kubectl` reads them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use stridegate_shapes::{Kind, pod};
 
-use super::{Documents, InputFault, Reading, json, yaml};
+use super::{Documents, InputFault, Reading, client, facts, json, yaml};
 use crate::object::{Content, Identity, Move, Node, Object, Text};
 
 /// Whether a text can hold a Kubernetes object at all, which spares parsing what cannot. An
 /// escape or a tag could spell the two names in another way, so that nothing is ruled out then.
 pub(super) fn is_plausible(content: &str) -> bool {
     let spelled = content.contains("apiVersion") && content.contains("kind");
+    let of_client = [
+        "\"auths\"",
+        "\"credsStore\"",
+        "\"credHelpers\"",
+        "\"SkipTLSVerify\"",
+    ];
     spelled
+        || of_client.iter().any(|key| content.contains(key))
         || super::dockerfile_by_content(content)
         || (content.contains(['\\', '!']) && !content.contains('\0'))
 }
 
 /// Reads the objects of a text. What is no Kubernetes object is passed over.
-pub(super) fn read(text: &Arc<Text>) -> Reading {
+pub(super) fn read(text: &Arc<Text>, name: &str) -> Reading {
     let is_json = text.content.trim_start().starts_with(['{', '[']);
     let Documents { documents, fault } = if is_json {
         json_or_flow(&text.content)
@@ -26,7 +34,14 @@ pub(super) fn read(text: &Arc<Text>) -> Reading {
     };
     let mut reading = Reading::default();
     for document in documents {
-        add(document, None, text, &mut reading);
+        let path = Path::new(&text.name);
+        if facts::recognises(path, &document) {
+            facts::read(&document, text, name, &mut reading);
+        } else if client::recognises(path, &document) {
+            client::read(&document, text, name, &mut reading);
+        } else {
+            add(document, None, text, &mut reading);
+        }
     }
     let spelled = text.content.contains("apiVersion") && text.content.contains("kind");
     // A file without the two names that every object has is something else, well-formed or not.

@@ -3,8 +3,11 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+mod client;
+pub mod daemon;
 pub mod dockerfile;
 mod documents;
+mod facts;
 mod fault;
 pub mod json;
 mod manifest;
@@ -32,18 +35,30 @@ pub enum Format {
     Dockerfile,
     /// Kubernetes objects in YAML or JSON.
     Manifest,
+    /// daemon.json, or the unit of systemd that starts dockerd.
+    Daemon,
+    /// The config.json of a Docker client.
+    Client,
 }
 
 impl Format {
     /// The names by which a user chooses a format.
-    pub const NAMES: [(&'static str, Self); 2] = [
+    pub const NAMES: [(&'static str, Self); 4] = [
         ("dockerfile", Self::Dockerfile),
         ("manifest", Self::Manifest),
+        ("docker-daemon", Self::Daemon),
+        ("docker-client", Self::Client),
     ];
 
     /// The format that a file's name promises.
     #[must_use]
     pub fn promised_by(path: &Path) -> Option<Self> {
+        if daemon::is_file(path) || daemon::is_unit(path) {
+            return Some(Self::Daemon);
+        }
+        if client::is_file(path) {
+            return Some(Self::Client);
+        }
         let name = path.file_name()?.to_str()?;
         let extension = path
             .extension()
@@ -196,8 +211,10 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
     }
     let reading = match format {
         Some(Format::Dockerfile) => read_dockerfile(text, name),
+        Some(Format::Daemon) => daemon::read(text, name),
+        Some(Format::Client) => client::read_text(text, name),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
-        Some(Format::Manifest) | None => manifest::read(text),
+        Some(Format::Manifest) | None => manifest::read(text, name),
     };
     if reading.written == 0 && !reading.faults.is_empty() && content.contains("{{") {
         return Reading::skip(TEMPLATE);

@@ -12,8 +12,8 @@
 //!   Its keys are matched with regard to case.
 //! - `ignoredKeys`: keys of the file that are named like a flag where the key has another name
 //!   (`insecure-registry`): the daemon starts, and does not do what they say.
-//! - `unresolved`: variables on the command line whose values are not known; they may set
-//!   anything.
+//! - `unresolved`: variables on the command line whose values are not known, and the path of a
+//!   `--config-file` that is not at hand; they may set anything.
 //!
 //! As the daemon sees it, `tlsverify` in any value turns `tls` on (moby#27105), and `tls` alone
 //! means verification as well; releases before 20.10 did not verify then, which is told by
@@ -93,6 +93,35 @@ pub fn effective(flags: &Flags, file: Option<&Node>, here: Span) -> Result<Node,
         Ok(document)
     } else {
         Err(merge.problems)
+    }
+}
+
+/// Lets the variables of a daemon's environment (`HTTP_PROXY` and its like) stand for the proxies
+/// that neither a flag nor the file sets, as the daemon does.
+pub fn proxies_from(document: &mut Node, variables: &Node) {
+    for name in PROXIES {
+        let pointer = format!("/proxies/{name}");
+        let upper = name.to_ascii_uppercase().replace('-', "_");
+        let variable = variables
+            .entry(&upper)
+            .or_else(|| variables.entry(&upper.to_ascii_lowercase()));
+        let (Some(variable), Content::Map(members)) = (variable, &mut document.content) else {
+            continue;
+        };
+        let is_default = |node: &Node| node.as_str() == Some(&pointer);
+        let mut defaulted = false;
+        for member in &mut *members {
+            if let ("defaults", Content::List(items)) = (&*member.key, &mut member.value.content) {
+                defaulted = items.iter().any(is_default);
+                items.retain(|node| !is_default(node));
+            }
+        }
+        let proxies = members.iter_mut().find(|member| member.key == "proxies");
+        if let Some(proxies) = proxies.filter(|_| defaulted) {
+            proxies
+                .value
+                .set(name, variable.key_span, variable.value.clone());
+        }
     }
 }
 
