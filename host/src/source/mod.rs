@@ -3,9 +3,12 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+mod client;
+pub mod daemon;
 mod docker;
 pub mod dockerfile;
 mod documents;
+mod facts;
 mod fault;
 mod images;
 pub mod json;
@@ -37,6 +40,12 @@ pub enum Format {
     Docker,
     /// Kubernetes objects.
     Manifest,
+    /// daemon.json, or the unit of systemd that starts dockerd.
+    Daemon,
+    /// The config.json of a Docker client.
+    Client,
+    /// What was captured of a host: files, processes and what configures them.
+    Facts,
 }
 
 /// Whether a document is of a format, by the name of its file and its content.
@@ -46,22 +55,33 @@ type Recognise = fn(&Path, &Node) -> bool;
 type ReadDocument = fn(&Node, &Arc<Text>, &str, &mut Reading);
 
 /// The formats whose texts are documents in YAML or JSON, the most distinct first.
-const DOCUMENTS: [(Format, Recognise, ReadDocument); 2] = [
+const DOCUMENTS: [(Format, Recognise, ReadDocument); 4] = [
+    (Format::Facts, facts::recognises, facts::read),
+    (Format::Client, client::recognises, client::read),
     (Format::Docker, docker::recognises, docker::read),
     (Format::Manifest, manifest::recognises, manifest::read),
 ];
 
 impl Format {
     /// The names by which a user chooses a format.
-    pub const NAMES: [(&'static str, Self); 3] = [
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("dockerfile", Self::Dockerfile),
         ("docker", Self::Docker),
         ("manifest", Self::Manifest),
+        ("docker-daemon", Self::Daemon),
+        ("docker-client", Self::Client),
+        ("facts", Self::Facts),
     ];
 
     /// The format that a file's name promises.
     #[must_use]
     pub fn promised_by(path: &Path) -> Option<Self> {
+        if daemon::is_file(path) || daemon::is_unit(path) {
+            return Some(Self::Daemon);
+        }
+        if client::is_file(path) {
+            return Some(Self::Client);
+        }
         let name = path.file_name()?.to_str()?;
         let extension = path
             .extension()
@@ -224,6 +244,8 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
     }
     let reading = match format {
         Some(Format::Dockerfile) => read_dockerfile(text, name),
+        Some(Format::Daemon) => daemon::read(text, name),
+        Some(Format::Client) => client::read_text(text, name),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
         _ => read_documents(text, name, format),
     };
@@ -237,6 +259,7 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
 fn is_plausible(content: &str) -> bool {
     dockerfile_by_content(content)
         || docker::is_plausible(content)
+        || client::is_plausible(content)
         || manifest::is_plausible(content)
 }
 

@@ -199,10 +199,10 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         .1;
     let (language, code) = block.split_once('\n').ok_or("the block has no code")?;
     let code = code.split_once("```").ok_or("the block does not end")?.0;
-    let format = if language == "dockerfile" {
-        Format::Dockerfile
-    } else {
-        Format::Manifest
+    let format = match language {
+        "dockerfile" => Format::Dockerfile,
+        "json daemon.json" => Format::Daemon,
+        _ => Format::Manifest,
     };
     let constraint = Arc::new(Constraint {
         name: None,

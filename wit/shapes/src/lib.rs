@@ -12,10 +12,13 @@
 mod kind;
 mod tree;
 
+pub mod client;
 pub mod container;
+pub mod daemon;
 pub mod dockerfile;
 pub mod exec;
 pub mod fields;
+pub mod file;
 pub mod image;
 pub mod network;
 pub mod pod;
@@ -34,6 +37,9 @@ pub const SCHEMAS: &[(Kind, &str)] = &[
     (exec::KIND, exec::SCHEMA),
     (image::KIND, image::SCHEMA),
     (network::KIND, network::SCHEMA),
+    (client::KIND, client::SCHEMA),
+    (daemon::KIND, daemon::SCHEMA),
+    (file::KIND, file::SCHEMA),
     (pod::KIND, pod::SCHEMA),
     (service::KIND, service::SCHEMA),
     (volume::KIND, volume::SCHEMA),
