@@ -23,4 +23,7 @@ pub mod review;
 
 pub mod report;
 
+#[cfg(target_os = "linux")]
+pub mod collect;
+
 pub mod command;

@@ -2,6 +2,8 @@
 
 mod eval;
 mod explain;
+#[cfg(target_os = "linux")]
+mod facts;
 mod policies;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +36,8 @@ enum Verb {
     Eval(eval::Eval),
     Policies(policies::Policies),
     Explain(explain::Explain),
+    #[cfg(target_os = "linux")]
+    Facts(facts::Facts),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -43,6 +47,8 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Eval(verb) => verb.run(pack),
         Verb::Policies(verb) => verb.run(pack),
         Verb::Explain(verb) => verb.run(pack),
+        #[cfg(target_os = "linux")]
+        Verb::Facts(_) => facts::Facts::run(),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use stridegate_policy::secret::{
     self, Form, LAST_APPLIED, Says, Search, SecretFile, Sign, Written,
 };
 use stridegate_policy::shapes::dockerfile::{Dockerfile, Instruction, Word};
+use stridegate_policy::shapes::{client, daemon};
 
 policy! {
     /// A password, a token or a key that is written down
@@ -14,7 +15,8 @@ policy! {
     /// Reads what people write into Dockerfiles (variables, arguments, labels, commands, files that
     /// are copied), images (the same, from their config and history), containers, execs, volumes
     /// and swarm services (variables, commands, labels, options of drivers and logs), Pods
-    /// (variables, commands, probes, annotations) and ConfigMaps. What has the
+    /// (variables, commands, probes, annotations), ConfigMaps, and the configuration of Docker's
+    /// client (logins, headers, proxies) and daemon (proxies, options of log drivers). What has the
     /// format of a known credential is told from what is only guessed, by a name or by a value that
     /// looks random: those are rules of their own. References, paths, numbers, versions, digests and
     /// certificates are no secrets.
@@ -50,11 +52,13 @@ policy! {
         parameters: Parameters,
         threats: [(DOCKER, Category::InformationDisclosure), (KUBERNETES, Category::InformationDisclosure)],
         kinds: [
-            dockerfile::KIND, container::KIND, image::KIND, exec::KIND, volume::KIND, service::KIND, pod::KIND, CONFIG_MAP, SECRET,
+            dockerfile::KIND, container::KIND, image::KIND, exec::KIND, volume::KIND, service::KIND, client::KIND,
+            daemon::KIND, pod::KIND, CONFIG_MAP, SECRET,
         ],
         context: [],
         rules: [
             KNOWN_FORMAT, URL_CREDENTIALS, COMMAND_LINE, SECRET_NAME, HIGH_ENTROPY, SECRET_FILE, BUILD_ARGUMENT, SECRET_MANIFEST,
+            STORED_LOGIN,
         ],
         check: check,
     }
@@ -148,6 +152,14 @@ const SECRET_MANIFEST: Rule = Rule {
     remediation: "Keep the values out of the file: External Secrets, Sealed Secrets, SOPS, or kubectl create secret.",
 };
 
+const STORED_LOGIN: Rule = Rule {
+    id: "stored-login",
+    title: "No login to a registry is kept in the client's file",
+    severity: Severity::High,
+    controls: &[],
+    remediation: "Log out, change the password, set credsStore or credHelpers to a helper of the system, and log in again.",
+};
+
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     let search = Search::new(
         &parameters.secret_names,
@@ -168,7 +180,12 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     ] {
         checks.pass(rule);
     }
-    if object.is(&dockerfile::KIND) {
+    if object.is(&client::KIND) {
+        checks.pass(&STORED_LOGIN);
+        review.client(&At::root(&object.document()?));
+    } else if object.is(&daemon::KIND) {
+        review.daemon(&At::root(&object.document()?));
+    } else if object.is(&dockerfile::KIND) {
         checks.pass(&SECRET_FILE);
         checks.pass(&BUILD_ARGUMENT);
         review.dockerfile(&object.dockerfile()?);
@@ -206,6 +223,7 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
         "only Dockerfiles and images have build arguments",
     );
     checks.not_applicable(&SECRET_MANIFEST, "the object is no Secret");
+    checks.not_applicable(&STORED_LOGIN, "only a Docker client keeps logins");
     for found in review.found {
         let finding = checks
             .fail(found.rule, found.path, found.message)
@@ -272,15 +290,8 @@ impl Review<'_> {
             .flat_map(|text| self.search.look(text))
             .collect::<Vec<_>>()
         {
-            let rule = match sighting.sign {
-                Sign::Format => &KNOWN_FORMAT,
-                Sign::Url => &URL_CREDENTIALS,
-                Sign::Command => &COMMAND_LINE,
-                Sign::Name => &SECRET_NAME,
-                Sign::Random => &HIGH_ENTROPY,
-            };
             self.add(
-                rule,
+                rule_of(sighting.sign),
                 path,
                 sighting.form,
                 &sighting.secret,
@@ -521,4 +532,138 @@ fn secret_files(sources: &[&str], target: &str) -> Vec<(usize, &'static str)> {
         files.extend(secret((sources.len(), target)));
     }
     files
+}
+
+fn rule_of(sign: Sign) -> &'static Rule {
+    match sign {
+        Sign::Format => &KNOWN_FORMAT,
+        Sign::Url => &URL_CREDENTIALS,
+        Sign::Command => &COMMAND_LINE,
+        Sign::Name => &SECRET_NAME,
+        Sign::Random => &HIGH_ENTROPY,
+    }
+}
+
+/// How Docker's client and daemon are set up.
+impl Review<'_> {
+    fn client(&mut self, root: &At) {
+        for (registry, login) in root.get("auths").members() {
+            self.login(registry, &login, root);
+        }
+        for (name, value) in root.get("HttpHeaders").members() {
+            self.header(name, &value);
+        }
+        for (_, proxies) in root.get("proxies").members() {
+            self.values("the proxy", &proxies);
+        }
+        self.values("the variable", &root.get("environment"));
+        for context in root.get("contexts").items() {
+            self.value("the context's", "host", &context.get("host"));
+        }
+    }
+
+    fn daemon(&mut self, root: &At) {
+        self.values("the proxy", &root.get("proxies"));
+        self.values("the log option", &root.get("log-opts"));
+        for list in ["registry-mirrors", "labels"] {
+            for item in root.get(list).items() {
+                let text = item.text().unwrap_or_default();
+                let (name, _) = text.split_once('=').unwrap_or((list, text));
+                self.value(list, name, &item);
+            }
+        }
+    }
+
+    /// A login counts whatever it is called: base64 hides nothing.
+    fn login(&mut self, registry: &str, login: &At, root: &At) {
+        let registry = secret::shown(secret::without_scheme(registry));
+        let helper = root
+            .get("credsStore")
+            .text()
+            .is_some_and(|helper| !helper.is_empty());
+        for (field, what) in [
+            ("auth", "a user name and password in base64"),
+            ("password", "a password"),
+            ("identitytoken", "an identity token"),
+            ("registrytoken", "a registry token"),
+        ] {
+            let value = login.get(field);
+            let text = value.text().unwrap_or_default().trim();
+            let decoded = (field == "auth")
+                .then(|| secret::decode_base64(text))
+                .flatten();
+            // A user name alone is no secret; what cannot be decoded may still be one.
+            let nothing =
+                decoded.is_some_and(|bytes| bytes.is_empty() || bytes.last() == Some(&b':'));
+            if text.is_empty()
+                || nothing
+                || self.search.allows(field)
+                || self.search.allows_value(text)
+            {
+                continue;
+            }
+            let but = if helper {
+                ", although a credential store is set"
+            } else {
+                ""
+            };
+            let message = format!("the login to {registry} is kept here: {what}{but}");
+            self.add(
+                &STORED_LOGIN,
+                value.path().to_owned(),
+                Form::Literal,
+                text,
+                message,
+            );
+        }
+    }
+
+    /// A header that logs in is a secret by its name, whatever follows Basic or Bearer.
+    fn header(&mut self, name: &str, value: &At) {
+        let text = value.text().unwrap_or_default();
+        let credentials = text.trim().rsplit(' ').next().unwrap_or_default();
+        let logs_in = [
+            "authorization",
+            "proxy-authorization",
+            "x-registry-auth",
+            "cookie",
+        ]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known));
+        let literal = secret::form(credentials) != Form::Safe;
+        if logs_in && literal && !self.search.allows(name) && !self.search.allows_value(text) {
+            let length = credentials.chars().count();
+            let message = format!("the header {name} has a literal of {length} characters");
+            self.add(
+                &SECRET_NAME,
+                value.path().to_owned(),
+                secret::form(credentials),
+                text,
+                message,
+            );
+        } else {
+            self.value("the header", name, value);
+        }
+    }
+
+    fn values(&mut self, what: &str, map: &At) {
+        for (name, value) in map.members() {
+            self.value(what, name, &value);
+        }
+    }
+
+    fn value(&mut self, what: &str, name: &str, value: &At) {
+        let text = value.text().unwrap_or_default();
+        let what = format!("{what} {}", secret::shown(name));
+        for sighting in self.search.value(&what, name, text) {
+            let path = value.path().to_owned();
+            self.add(
+                rule_of(sighting.sign),
+                path,
+                sighting.form,
+                &sighting.secret,
+                sighting.message,
+            );
+        }
+    }
 }

@@ -1,0 +1,3 @@
+//! What runs here, as bytes and objects.
+
+pub mod facts;
