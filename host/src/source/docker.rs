@@ -45,6 +45,18 @@ pub(super) fn is_plausible(content: &str) -> bool {
     content.trim_start().starts_with(['{', '[']) && NAMES.iter().any(|name| content.contains(name))
 }
 
+/// Whether a text speaks of an engine even if it does not parse, so that it is worth a fault.
+pub(super) fn is_certain(content: &str) -> bool {
+    const NAMES: [&str; 5] = [
+        "\"HostConfig\"",
+        "\"RootFS\"",
+        "\"RepoDigests\"",
+        "\"TaskTemplate\"",
+        "\"Mountpoint\"",
+    ];
+    content.trim_start().starts_with(['{', '[']) && NAMES.iter().any(|name| content.contains(name))
+}
+
 /// The documents of a text, the lines of a `docker history --format json` in it as one list.
 pub(super) fn gather(documents: Vec<Node>) -> Vec<Node> {
     let mut gathered = Vec::with_capacity(documents.len());
@@ -120,27 +132,25 @@ fn inspected(document: &Node) -> Option<Form> {
     if any("apiVersion") || any("kind") {
         return None;
     }
-    if text("Id") {
-        let is_image = any("RootFS") || (any("RepoTags") && text("Architecture"));
-        return match () {
-            // The items of `docker ps` have a HostConfig, too, but no Config.
-            () if map("HostConfig") && map("Config") => Some(Form::Container),
-            () if is_image => Some(Form::Image),
-            () if text("Driver") && text("Scope") && any("IPAM") => Some(Form::Network),
-            () if any("PluginReference") => Some(Form::Other),
-            () => None,
-        };
-    }
-    if text("ID") {
-        let has = |pointer| document.at(pointer).is_some();
-        return match () {
-            () if has("/Spec/TaskTemplate") => Some(Form::Service),
-            () if map("ProcessConfig") && text("ContainerID") => Some(Form::Exec),
-            () if any("Version") && any("CreatedAt") && map("Spec") => Some(Form::Other),
-            () => None,
-        };
-    }
-    (text("Name") && text("Driver") && text("Mountpoint")).then_some(Form::Volume)
+    let has = |pointer| document.at(pointer).is_some();
+    // The items of `docker ps` have a HostConfig, too, but no Config.
+    let container = text("Id") && map("HostConfig") && map("Config");
+    let image = text("Id") && (any("RootFS") || (any("RepoTags") && text("Architecture")));
+    let network = text("Id") && text("Driver") && text("Scope") && any("IPAM");
+    let exec = text("ID") && text("ContainerID") && map("ProcessConfig");
+    let of_swarm = text("ID") && any("Version") && any("CreatedAt") && map("Spec");
+    let plugin = text("Id") && any("PluginReference");
+    let volume = text("Name") && text("Driver") && text("Mountpoint");
+    let forms = [
+        (container, Form::Container),
+        (image, Form::Image),
+        (network, Form::Network),
+        (text("ID") && has("/Spec/TaskTemplate"), Form::Service),
+        (exec, Form::Exec),
+        (of_swarm || plugin, Form::Other),
+        (volume, Form::Volume),
+    ];
+    forms.into_iter().find_map(|(is, form)| is.then_some(form))
 }
 
 /// The list of what `GET /volumes` answers.
@@ -469,6 +479,12 @@ mod tests {
             .filter_map(|fault| fault.position)
             .collect();
         assert_eq!(lines.first().map(|position| position.line), Some(2));
+    }
+
+    #[test]
+    fn what_breaks_off_is_a_fault() {
+        let half = &INSPECTED[..INSPECTED.len() / 2];
+        assert_eq!(read_content(half).faults.len(), 1);
     }
 
     #[test]

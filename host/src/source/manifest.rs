@@ -34,7 +34,8 @@ pub(super) fn read(text: &Arc<Text>, name: &str) -> Reading {
             add(document, None, text, &mut reading);
         }
     }
-    let spelled = text.content.contains("apiVersion") && text.content.contains("kind");
+    let spelled = text.content.contains("apiVersion") && text.content.contains("kind")
+        || docker::is_certain(&text.content);
     // A file without the two names that every object has is something else, well-formed or not.
     reading.faults.extend(
         fault

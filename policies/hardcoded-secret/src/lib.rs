@@ -509,7 +509,7 @@ fn secret_files(sources: &[&str], target: &str) -> Vec<(usize, &'static str)> {
     let secret = |(index, name): (usize, &str)| {
         let holds = match secret::secret_file(name)? {
             SecretFile::PrivateKey => "a private key",
-            _ => "credentials",
+            SecretFile::Credentials => "credentials",
         };
         Some((index, holds))
     };

@@ -64,18 +64,15 @@ pub fn canonical(node: Node, of: &'static Struct, doubled: &mut Vec<Doubled>) ->
         let Some(place) = places.get_mut(index) else {
             continue;
         };
-        match place.and_then(|place: usize| kept.get_mut(place)) {
-            Some(earlier) => {
-                doubled.push(Doubled {
-                    field,
-                    span: entry.key_span,
-                });
-                *earlier = entry;
-            }
-            None => {
-                *place = Some(kept.len());
-                kept.push(entry);
-            }
+        if let Some(earlier) = place.and_then(|place: usize| kept.get_mut(place)) {
+            doubled.push(Doubled {
+                field,
+                span: entry.key_span,
+            });
+            *earlier = entry;
+        } else {
+            *place = Some(kept.len());
+            kept.push(entry);
         }
     }
     Node {
