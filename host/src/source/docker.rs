@@ -376,12 +376,18 @@ impl Reader<'_> {
     }
 
     fn fault(&mut self, span: Span, message: String) {
+        if self.reading.faults.len() >= MANY {
+            return;
+        }
         self.reading.faults.push(InputFault {
             position: Some(self.text.position(span.start as usize)),
             message,
         });
     }
 }
+
+/// How many faults of one text are told.
+const MANY: usize = 50;
 
 /// How far back an image may stand that a history belongs to.
 const NEAR: usize = 64;
@@ -673,11 +679,19 @@ mod tests {
         ] {
             assert!(read_content(&content).written > 0);
         }
+        let odd = r#"{"Name": "a", "Driver": "local", "Mountpoint": "/a"}"#.to_owned()
+            + &",{}".repeat(9_999);
+        assert_eq!(read_content(&format!("[{odd}]")).faults.len(), MANY);
         let keys: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\":1")).collect();
         assert_eq!(
             read_content(&format!("{{\"HostConfig\":{{{}}}}}", keys.join(","))).written,
             1
         );
+        let exec = format!(
+            "{{\"ID\":\"1\",\"ContainerID\":\"2\",\"ProcessConfig\":{{}},{}}}",
+            keys.join(",")
+        );
+        assert_eq!(read_content(&exec).written, 1);
         assert!(start.elapsed().as_secs() < 10);
     }
 
