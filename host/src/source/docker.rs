@@ -184,8 +184,9 @@ fn asked(document: &Node) -> Option<Form> {
         return Some(Form::ImageConfig);
     }
     let host = member("HostConfig").is_some_and(|entry| is_map_or_null(&entry.value));
-    let image = document.text("Image").is_some();
-    if host || (image && (list("Cmd") || list("Env") || list("Entrypoint"))) {
+    let named = member("Image").is_some_and(|entry| entry.value.as_str().is_some());
+    let exact = document.text("Image").is_some();
+    if (host && named) || (exact && (list("Cmd") || list("Env") || list("Entrypoint"))) {
         return Some(Form::CreateContainer);
     }
     let attaches = ["AttachStdin", "AttachStdout", "AttachStderr", "Privileged"];
@@ -654,6 +655,7 @@ mod tests {
             r#"[{"Id": "1", "Names": ["/a"], "Image": "b", "HostConfig": {"NetworkMode": "bridge"}}]"#,
             r#"{"architecture": "amd64", "os": "linux"}"#,
             r#"{"services": {"web": {"image": "a"}}}"#,
+            r#"{"hostConfig": {"port": 80}, "name": "app"}"#,
             "[]",
             "{}",
             "null",
@@ -684,7 +686,11 @@ mod tests {
         assert_eq!(read_content(&format!("[{odd}]")).faults.len(), MANY);
         let keys: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\":1")).collect();
         assert_eq!(
-            read_content(&format!("{{\"HostConfig\":{{{}}}}}", keys.join(","))).written,
+            read_content(&format!(
+                "{{\"Image\":\"a\",\"HostConfig\":{{{}}}}}",
+                keys.join(",")
+            ))
+            .written,
             1
         );
         let exec = format!(
