@@ -45,6 +45,18 @@ pub(super) fn is_plausible(content: &str) -> bool {
     content.trim_start().starts_with(['{', '[']) && NAMES.iter().any(|name| content.contains(name))
 }
 
+/// Whether a text speaks of an engine even if it does not parse, so that it is worth a fault.
+pub(super) fn is_certain(content: &str) -> bool {
+    const NAMES: [&str; 5] = [
+        "\"HostConfig\"",
+        "\"RootFS\"",
+        "\"RepoDigests\"",
+        "\"TaskTemplate\"",
+        "\"Mountpoint\"",
+    ];
+    content.trim_start().starts_with(['{', '[']) && NAMES.iter().any(|name| content.contains(name))
+}
+
 /// The documents of a text, the lines of a `docker history --format json` in it as one list.
 pub(super) fn gather(documents: Vec<Node>) -> Vec<Node> {
     let mut gathered = Vec::with_capacity(documents.len());
@@ -120,27 +132,25 @@ fn inspected(document: &Node) -> Option<Form> {
     if any("apiVersion") || any("kind") {
         return None;
     }
-    if text("Id") {
-        let is_image = any("RootFS") || (any("RepoTags") && text("Architecture"));
-        return match () {
-            // The items of `docker ps` have a HostConfig, too, but no Config.
-            () if map("HostConfig") && map("Config") => Some(Form::Container),
-            () if is_image => Some(Form::Image),
-            () if text("Driver") && text("Scope") && any("IPAM") => Some(Form::Network),
-            () if any("PluginReference") => Some(Form::Other),
-            () => None,
-        };
-    }
-    if text("ID") {
-        let has = |pointer| document.at(pointer).is_some();
-        return match () {
-            () if has("/Spec/TaskTemplate") => Some(Form::Service),
-            () if map("ProcessConfig") && text("ContainerID") => Some(Form::Exec),
-            () if any("Version") && any("CreatedAt") && map("Spec") => Some(Form::Other),
-            () => None,
-        };
-    }
-    (text("Name") && text("Driver") && text("Mountpoint")).then_some(Form::Volume)
+    let has = |pointer| document.at(pointer).is_some();
+    // The items of `docker ps` have a HostConfig, too, but no Config.
+    let container = text("Id") && map("HostConfig") && map("Config");
+    let image = text("Id") && (any("RootFS") || (any("RepoTags") && text("Architecture")));
+    let network = text("Id") && text("Driver") && text("Scope") && any("IPAM");
+    let exec = text("ID") && text("ContainerID") && map("ProcessConfig");
+    let of_swarm = text("ID") && any("Version") && any("CreatedAt") && map("Spec");
+    let plugin = text("Id") && any("PluginReference");
+    let volume = text("Name") && text("Driver") && text("Mountpoint");
+    let forms = [
+        (container, Form::Container),
+        (image, Form::Image),
+        (network, Form::Network),
+        (text("ID") && has("/Spec/TaskTemplate"), Form::Service),
+        (exec, Form::Exec),
+        (of_swarm || plugin, Form::Other),
+        (volume, Form::Volume),
+    ];
+    forms.into_iter().find_map(|(is, form)| is.then_some(form))
 }
 
 /// The list of what `GET /volumes` answers.
@@ -174,8 +184,9 @@ fn asked(document: &Node) -> Option<Form> {
         return Some(Form::ImageConfig);
     }
     let host = member("HostConfig").is_some_and(|entry| is_map_or_null(&entry.value));
-    let image = document.text("Image").is_some();
-    if host || (image && (list("Cmd") || list("Env") || list("Entrypoint"))) {
+    let named = member("Image").is_some_and(|entry| entry.value.as_str().is_some());
+    let exact = document.text("Image").is_some();
+    if (host && named) || (exact && (list("Cmd") || list("Env") || list("Entrypoint"))) {
         return Some(Form::CreateContainer);
     }
     let attaches = ["AttachStdin", "AttachStdout", "AttachStderr", "Privileged"];
@@ -375,12 +386,18 @@ impl Reader<'_> {
     }
 
     fn fault(&mut self, span: Span, message: String) {
+        if self.reading.faults.len() >= MANY {
+            return;
+        }
         self.reading.faults.push(InputFault {
             position: Some(self.text.position(span.start as usize)),
             message,
         });
     }
 }
+
+/// How many faults of one text are told.
+const MANY: usize = 50;
 
 /// How far back an image may stand that a history belongs to.
 const NEAR: usize = 64;
@@ -478,6 +495,12 @@ mod tests {
             .filter_map(|fault| fault.position)
             .collect();
         assert_eq!(lines.first().map(|position| position.line), Some(2));
+    }
+
+    #[test]
+    fn what_breaks_off_is_a_fault() {
+        let half = &INSPECTED[..INSPECTED.len() / 2];
+        assert_eq!(read_content(half).faults.len(), 1);
     }
 
     #[test]
@@ -641,6 +664,7 @@ mod tests {
             r#"[{"Id": "1", "Names": ["/a"], "Image": "b", "HostConfig": {"NetworkMode": "bridge"}}]"#,
             r#"{"architecture": "amd64", "os": "linux"}"#,
             r#"{"services": {"web": {"image": "a"}}}"#,
+            r#"{"hostConfig": {"port": 80}, "name": "app"}"#,
             "[]",
             "{}",
             "null",
@@ -666,11 +690,23 @@ mod tests {
         ] {
             assert!(read_content(&content).written > 0);
         }
+        let odd = r#"{"Name": "a", "Driver": "local", "Mountpoint": "/a"}"#.to_owned()
+            + &",{}".repeat(9_999);
+        assert_eq!(read_content(&format!("[{odd}]")).faults.len(), MANY);
         let keys: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\":1")).collect();
         assert_eq!(
-            read_content(&format!("{{\"HostConfig\":{{{}}}}}", keys.join(","))).written,
+            read_content(&format!(
+                "{{\"Image\":\"a\",\"HostConfig\":{{{}}}}}",
+                keys.join(",")
+            ))
+            .written,
             1
         );
+        let exec = format!(
+            "{{\"ID\":\"1\",\"ContainerID\":\"2\",\"ProcessConfig\":{{}},{}}}",
+            keys.join(",")
+        );
+        assert_eq!(read_content(&exec).written, 1);
         assert!(start.elapsed().as_secs() < 10);
     }
 

@@ -200,6 +200,7 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
     if found
         && reading.written == 0
         && !manifest::is_spelled(&text.content)
+        && !docker::is_certain(&text.content)
         && !dockerfile_by_content(&text.content)
     {
         return Reading::skip(FOREIGN);

@@ -96,7 +96,7 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     if object.is(&dockerfile::KIND) {
         checks.pass(&UID_ZERO);
         checks.pass(&NO_USER);
-        check_dockerfile(&object.dockerfile()?, parameters, checks);
+        check_dockerfile(&object.dockerfile()?, &object.images()?, parameters, checks);
         return Ok(());
     }
     let document = object.document()?;
@@ -119,9 +119,14 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     Ok(())
 }
 
-fn check_dockerfile(file: &Dockerfile, parameters: &Parameters, checks: &mut Checks) {
+fn check_dockerfile(
+    file: &Dockerfile,
+    images: &Images,
+    parameters: &Parameters,
+    checks: &mut Checks,
+) {
     let Some((path, word)) = user(file, file.target) else {
-        return check_base(file, parameters, checks);
+        return check_base(file, images, parameters, checks);
     };
     match &word.value {
         Some(value) if is_root(value, parameters) => {
@@ -139,9 +144,13 @@ fn check_dockerfile(file: &Dockerfile, parameters: &Parameters, checks: &mut Che
 }
 
 /// What an image without a USER of its own runs as.
-fn check_base(file: &Dockerfile, parameters: &Parameters, checks: &mut Checks) {
+fn check_base(file: &Dockerfile, images: &Images, parameters: &Parameters, checks: &mut Checks) {
     let base = external_base(file, &file.stages[file.target]);
-    if is_non_root_image(base.text(), parameters) {
+    let is_safe = match user_of_image(images, base.text()) {
+        Some(user) => !is_root(user, parameters),
+        None => is_non_root_image(base.text(), parameters),
+    };
+    if is_safe {
         return;
     }
     let place = format!("/stages/{}", file.target);
@@ -284,26 +293,29 @@ fn check_container(
         checks.fail(&NO_USER, &user, message).severity(severity);
         return Ok(());
     }
-    let images = object.images()?;
     let reference = config.get("Image").text().unwrap_or_default();
-    if let Some(image) = images.get(reference) {
-        match set_user(&At::root(image).get("Config")) {
-            Some(name) if !is_root(name, parameters) => {}
-            set => {
-                let of_image = set.unwrap_or("not set either");
-                let message = format!(
-                    "the container runs as root{but}: it sets no user, and that of {reference} is {of_image}"
-                );
-                checks.fail(&NO_USER, &user, message).severity(severity);
-            }
+    match user_of_image(&object.images()?, reference) {
+        Some(name) if is_root(name, parameters) => {
+            let message = format!(
+                "the container runs as root{but}: it sets no user, and {reference} runs as root"
+            );
+            checks.fail(&NO_USER, &user, message).severity(severity);
         }
-    } else if !is_non_root_image(reference, parameters) {
-        let message = format!(
-            "the container sets no user, and that of its image {reference} is not known here"
-        );
-        checks.unknown(&NO_USER, &user, message).severity(severity);
+        None if !is_non_root_image(reference, parameters) => {
+            let message = format!(
+                "the container sets no user, and that of its image {reference} is not known here"
+            );
+            checks.unknown(&NO_USER, &user, message).severity(severity);
+        }
+        _ => {}
     }
     Ok(())
+}
+
+/// The user of an image that is known, as its config says it; an empty one is root.
+fn user_of_image<'a>(images: &'a Images, reference: &str) -> Option<&'a str> {
+    let config = At::root(images.get(reference)?).get("Config");
+    Some(config.get("User").text().unwrap_or_default())
 }
 
 /// The user of a config; an empty one is none.

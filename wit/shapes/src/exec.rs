@@ -56,12 +56,15 @@ pub fn from_create(body: Node, doubled: &mut Vec<Doubled>) -> Node {
 /// The exec that `GET /exec/{id}/json` tells of.
 #[must_use]
 pub fn from_inspect(inspect: &Node) -> Node {
-    let mut exec = Node::map(inspect.span, []);
-    for entry in inspect.entries() {
-        if entry.key != "ProcessConfig" {
-            exec.set(&entry.key, entry.key_span, entry.value.clone());
-        }
-    }
+    const MADE: [&str; 5] = ["ProcessConfig", "User", "Privileged", "Tty", "Cmd"];
+    let kept = inspect
+        .entries()
+        .iter()
+        .filter(|entry| !MADE.contains(&entry.key.as_str()));
+    let mut exec = Node {
+        span: inspect.span,
+        content: Content::Map(kept.cloned().collect()),
+    };
     let Some(process) = inspect.get("ProcessConfig") else {
         return exec;
     };
