@@ -1,10 +1,11 @@
 //! Kubernetes objects in YAML or JSON, as `kubectl` reads them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use stridegate_shapes::{Kind, pod};
 
-use super::{Documents, InputFault, Reading, json, yaml};
+use super::{Documents, InputFault, Reading, cluster, json, yaml};
 use crate::object::{Content, Identity, Move, Node, Object, Text};
 
 /// Whether a text can hold a Kubernetes object at all, which spares parsing what cannot. An
@@ -12,12 +13,14 @@ use crate::object::{Content, Identity, Move, Node, Object, Text};
 pub(super) fn is_plausible(content: &str) -> bool {
     let spelled = content.contains("apiVersion") && content.contains("kind");
     spelled
+        || cluster::is_plausible(content)
         || super::dockerfile_by_content(content)
         || (content.contains(['\\', '!']) && !content.contains('\0'))
 }
 
-/// Reads the objects of a text. What is no Kubernetes object is passed over.
-pub(super) fn read(text: &Arc<Text>) -> Reading {
+/// Reads the objects of a text. What is no Kubernetes object is passed over. A configuration that
+/// has no name of its own gets `name`.
+pub(super) fn read(text: &Arc<Text>, name: &str) -> Reading {
     let is_json = text.content.trim_start().starts_with(['{', '[']);
     let Documents { documents, fault } = if is_json {
         json_or_flow(&text.content)
@@ -26,7 +29,11 @@ pub(super) fn read(text: &Arc<Text>) -> Reading {
     };
     let mut reading = Reading::default();
     for document in documents {
-        add(document, None, text, &mut reading);
+        if cluster::recognises(Path::new(&text.name), &document) {
+            cluster::read(&document, text, name, &mut reading);
+        } else {
+            add(document, None, (text, name), &mut reading);
+        }
     }
     let spelled = text.content.contains("apiVersion") && text.content.contains("kind");
     // A file without the two names that every object has is something else, well-formed or not.
@@ -60,7 +67,7 @@ fn json_or_flow(content: &str) -> Documents {
 fn add(
     mut document: Node,
     of_list: Option<&(String, String)>,
-    text: &Arc<Text>,
+    (text, name): (&Arc<Text>, &str),
     reading: &mut Reading,
 ) {
     let Content::Map(_) = document.content else {
@@ -90,7 +97,7 @@ fn add(
                 .map(|entry| entry.value.content);
             if let Some(Content::List(items)) = items {
                 for item in items {
-                    add(item, of_list, text, reading);
+                    add(item, of_list, (text, name), reading);
                 }
             }
         }
@@ -100,7 +107,7 @@ fn add(
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = Kind::new(group, kind);
     let version = version.to_owned();
-    let identity = Arc::new(identity(&kind, &document));
+    let identity = Arc::new(identity(&kind, &document, name));
     let template = pod::template(&kind);
     let pod = template
         .map(|pointer| to_pod(&document, pointer, &identity))
@@ -144,6 +151,7 @@ fn add_pod(
             .push(located((node.span.start as usize, message), text));
         return;
     }
+    cluster::add_components(&document, identity, text, reading);
     reading.objects.push(Object {
         kind: pod::KIND,
         version: pod::VERSION.into(),
@@ -179,15 +187,18 @@ fn refuse_headless(document: &Node, text: &Text, reading: &mut Reading) {
     }
 }
 
-fn identity(kind: &Kind, document: &Node) -> Identity {
+fn identity(kind: &Kind, document: &Node, of_file: &str) -> Identity {
     let metadata = document.get("metadata");
     let text = |key| {
         metadata
             .and_then(|metadata| metadata.text(key))
             .map(str::to_owned)
     };
+    // A configuration is no object of the API: its name is that of its file.
+    let is_configuration = kind.group.ends_with("config.k8s.io") || kind.name == "EncryptionConfig";
     let name = text("name")
         .or_else(|| text("generateName"))
+        .or_else(|| is_configuration.then(|| of_file.to_owned()))
         .unwrap_or_else(|| "(without name)".into());
     Identity {
         group: kind.group.to_string(),

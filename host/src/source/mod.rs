@@ -3,6 +3,7 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+mod cluster;
 pub mod dockerfile;
 mod documents;
 mod fault;
@@ -197,7 +198,7 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
     let reading = match format {
         Some(Format::Dockerfile) => read_dockerfile(text, name),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
-        Some(Format::Manifest) | None => manifest::read(text),
+        Some(Format::Manifest) | None => manifest::read(text, name),
     };
     if reading.written == 0 && !reading.faults.is_empty() && content.contains("{{") {
         return Reading::skip(TEMPLATE);

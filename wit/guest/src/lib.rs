@@ -56,6 +56,7 @@
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod checks;
+mod effective;
 mod object;
 mod parameters;
 mod policy;
@@ -83,6 +84,7 @@ pub mod secret;
 
 pub use bindings::exports::stridegate::policy::mitigation;
 pub use checks::{Checks, IntoPath};
+pub use effective::Effective;
 pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, Severity, Verdict};
 pub use object::Object;
 pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_members};

@@ -12,8 +12,16 @@
 mod kind;
 mod tree;
 
+pub mod api_server;
+pub mod command;
+pub mod component;
+pub mod controller_manager;
 pub mod dockerfile;
+pub mod etcd;
+pub mod flags;
+pub mod kubelet;
 pub mod pod;
+pub mod scheduler;
 
 pub use kind::Kind;
 pub use tree::{Content, Entry, Located, Node, Span, escape_token};
@@ -22,6 +30,11 @@ pub use tree::{Content, Entry, Located, Node, Span, escape_token};
 ///
 /// Kinds that are Kubernetes' own have no schema here: the API server validates those.
 pub const SCHEMAS: &[(Kind, &str)] = &[
+    (api_server::KIND, api_server::SCHEMA),
+    (controller_manager::KIND, controller_manager::SCHEMA),
     (dockerfile::KIND, dockerfile::SCHEMA),
+    (etcd::KIND, etcd::SCHEMA),
+    (kubelet::KIND, kubelet::SCHEMA),
     (pod::KIND, pod::SCHEMA),
+    (scheduler::KIND, scheduler::SCHEMA),
 ];
