@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stridegate_shapes::{Kind, pod};
 
-use super::{InputFault, Reading};
+use super::{InputFault, Reading, cluster};
 use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
 
 /// Whether a text spells the two names that every object has. An escape or a tag could spell
@@ -25,8 +25,8 @@ pub(super) fn recognises(_name: &Path, document: &Node) -> bool {
 }
 
 /// Reads an object, or the objects of a list. What is no object is passed over.
-pub(super) fn read(document: &Node, text: &Arc<Text>, _name: &str, reading: &mut Reading) {
-    add(document.clone(), None, text, reading);
+pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut Reading) {
+    add(document.clone(), None, (text, name), reading);
 }
 
 /// Adds an object, or the objects of a list. The items of a typed list need not say their kind:
@@ -34,7 +34,7 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, _name: &str, reading: &mut
 fn add(
     mut document: Node,
     of_list: Option<&(String, String)>,
-    text: &Arc<Text>,
+    (text, name): (&Arc<Text>, &str),
     reading: &mut Reading,
 ) {
     let Content::Map(_) = document.content else {
@@ -68,7 +68,7 @@ fn add(
                 .map(|entry| entry.value.content);
             if let Some(Content::List(items)) = items {
                 for item in items {
-                    add(item, of_list, text, reading);
+                    add(item, of_list, (text, name), reading);
                 }
             }
         }
@@ -80,7 +80,7 @@ fn add(
     let version = version.to_owned();
     let object = Object {
         version,
-        identity: Arc::new(identity(&kind, &document)),
+        identity: Arc::new(identity(&kind, &document, name)),
         written: written(&document),
         moves: Vec::new(),
         texts: vec![Arc::clone(text)],
@@ -109,7 +109,10 @@ fn add_pod(object: Object, reading: &mut Reading) {
                 .faults
                 .push(located((node.span.start as usize, message), &text));
         }
-        None => reading.objects.push(object),
+        None => {
+            cluster::add_components(&object, reading);
+            reading.objects.push(object);
+        }
     }
 }
 
@@ -157,15 +160,18 @@ fn refuse_headless(document: &Node, text: &Text, reading: &mut Reading) {
     }
 }
 
-fn identity(kind: &Kind, document: &Node) -> Identity {
+fn identity(kind: &Kind, document: &Node, of_file: &str) -> Identity {
     let metadata = document.get("metadata");
     let text = |key| {
         metadata
             .and_then(|metadata| metadata.text(key))
             .map(str::to_owned)
     };
+    // A configuration is no object of the API: its name is that of its file.
+    let is_configuration = kind.group.ends_with("config.k8s.io") || kind.name == "EncryptionConfig";
     let name = text("name")
         .or_else(|| text("generateName"))
+        .or_else(|| is_configuration.then(|| of_file.to_owned()))
         .unwrap_or_else(|| "(without name)".into());
     Identity {
         group: kind.group.to_string(),

@@ -4,6 +4,7 @@
 //! policies know, and each value in it keeps its place in the text.
 
 mod client;
+mod cluster;
 pub mod daemon;
 mod docker;
 pub mod dockerfile;
@@ -44,6 +45,8 @@ pub enum Format {
     Daemon,
     /// The config.json of a Docker client.
     Client,
+    /// What configures the components of a Kubernetes cluster: kubelet, etcd, k3s and rke2.
+    Cluster,
     /// What was captured of a host: files, processes and what configures them.
     Facts,
 }
@@ -55,21 +58,23 @@ type Recognise = fn(&Path, &Node) -> bool;
 type ReadDocument = fn(&Node, &Arc<Text>, &str, &mut Reading);
 
 /// The formats whose texts are documents in YAML or JSON, the most distinct first.
-const DOCUMENTS: [(Format, Recognise, ReadDocument); 4] = [
+const DOCUMENTS: [(Format, Recognise, ReadDocument); 5] = [
     (Format::Facts, facts::recognises, facts::read),
     (Format::Client, client::recognises, client::read),
     (Format::Docker, docker::recognises, docker::read),
+    (Format::Cluster, cluster::recognises, cluster::read),
     (Format::Manifest, manifest::recognises, manifest::read),
 ];
 
 impl Format {
     /// The names by which a user chooses a format.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 7] = [
         ("dockerfile", Self::Dockerfile),
         ("docker", Self::Docker),
         ("manifest", Self::Manifest),
         ("docker-daemon", Self::Daemon),
         ("docker-client", Self::Client),
+        ("cluster", Self::Cluster),
         ("facts", Self::Facts),
     ];
 
@@ -261,6 +266,7 @@ fn is_plausible(content: &str) -> bool {
     dockerfile_by_content(content)
         || docker::is_plausible(content)
         || client::is_plausible(content)
+        || cluster::is_plausible(content)
         || manifest::is_plausible(content)
 }
 

@@ -56,6 +56,7 @@
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod checks;
+mod effective;
 mod history;
 mod images;
 mod object;
@@ -85,6 +86,7 @@ pub mod secret;
 
 pub use bindings::exports::stridegate::policy::mitigation;
 pub use checks::{Checks, IntoPath};
+pub use effective::Effective;
 pub use history::{Step, history};
 pub use images::Images;
 pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, Severity, Verdict};

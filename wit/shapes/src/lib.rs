@@ -12,16 +12,24 @@
 mod kind;
 mod tree;
 
+pub mod api_server;
 pub mod client;
+pub mod command;
+pub mod component;
 pub mod container;
+pub mod controller_manager;
 pub mod daemon;
 pub mod dockerfile;
+pub mod etcd;
 pub mod exec;
 pub mod fields;
 pub mod file;
+pub mod flags;
 pub mod image;
+pub mod kubelet;
 pub mod network;
 pub mod pod;
+pub mod scheduler;
 pub mod service;
 pub mod volume;
 
@@ -43,4 +51,9 @@ pub const SCHEMAS: &[(Kind, &str)] = &[
     (pod::KIND, pod::SCHEMA),
     (service::KIND, service::SCHEMA),
     (volume::KIND, volume::SCHEMA),
+    (api_server::KIND, api_server::SCHEMA),
+    (controller_manager::KIND, controller_manager::SCHEMA),
+    (etcd::KIND, etcd::SCHEMA),
+    (kubelet::KIND, kubelet::SCHEMA),
+    (scheduler::KIND, scheduler::SCHEMA),
 ];

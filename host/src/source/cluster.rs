@@ -1,0 +1,322 @@
+//! The components of a Kubernetes cluster, as their files and static Pods set them up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use stridegate_shapes::component::{
+    Component, Distribution, components, is_distribution_config, of_distribution_config,
+};
+use stridegate_shapes::{Kind, etcd, kubelet};
+
+use super::{InputFault, Reading};
+use crate::object::{Content, Identity, Node, Object, Text, Written};
+
+/// Whether a text can hold a configuration that has no `apiVersion`.
+pub(super) fn is_plausible(content: &str) -> bool {
+    [
+        "kube-apiserver-arg",
+        "kubelet-arg",
+        "etcd-arg",
+        "kube-controller-manager-arg",
+        "kube-scheduler-arg",
+        "listen-client-urls",
+        "transport-security",
+    ]
+    .iter()
+    .any(|key| content.contains(key))
+}
+
+/// Whether a document is the configuration file of etcd, k3s, rke2 or the kubelet.
+pub(super) fn recognises(name: &Path, document: &Node) -> bool {
+    let etcd_by_name = name
+        .file_name()
+        .is_some_and(|name| name == "etcd.conf.yml" || name == "etcd.conf.yaml");
+    let bare = matches!(document.content, Content::Map(_))
+        && document.get("apiVersion").is_none()
+        && document.get("kind").is_none();
+    (bare && etcd_by_name)
+        || etcd::is_config(document)
+        || is_distribution_config(document)
+        || is_kubelet(document)
+}
+
+fn is_kubelet(document: &Node) -> bool {
+    document.text("kind") == Some(&*kubelet::CONFIGURATION.name)
+        && document
+            .text("apiVersion")
+            .and_then(|version| version.split_once('/'))
+            .is_some_and(|(group, _)| group == kubelet::CONFIGURATION.group)
+}
+
+/// Reads such a file.
+pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut Reading) {
+    reading.written += 1;
+    let identity = |kind: &Kind| {
+        Arc::new(Identity {
+            group: kind.group.to_string(),
+            kind: kind.name.to_string(),
+            name: name.to_owned(),
+            namespace: String::new(),
+        })
+    };
+    if is_kubelet(document) {
+        let identity = identity(&kubelet::CONFIGURATION);
+        if let Some((node, problem)) = kubelet::problem(document) {
+            let message = format!("{identity}: {problem}; the kubelet refuses it, correct it");
+            let position = Some(text.position(node.span.start as usize));
+            reading.faults.push(InputFault { position, message });
+            return;
+        }
+        push(
+            (kubelet::KIND, kubelet::from_file(document)),
+            &identity,
+            text,
+            reading,
+        );
+    } else if is_distribution_config(document) {
+        let distribution = if text.name.contains("rke2") {
+            Distribution::Rke2
+        } else {
+            Distribution::K3s
+        };
+        for component in of_distribution_config(document, distribution) {
+            push(component.clone(), &identity(&component.0), text, reading);
+        }
+    } else {
+        let component = (etcd::KIND, etcd::from_config(document));
+        push(component, &identity(&etcd::KIND), text, reading);
+    }
+}
+
+/// Adds the components that a Pod starts, under the name of the object as written.
+pub(super) fn add_components(pod: &Object, reading: &mut Reading) {
+    for (kind, document) in components(&pod.document) {
+        let component = Object {
+            kind,
+            version: kubelet::VERSION.into(),
+            identity: Arc::clone(&pod.identity),
+            written: pod.written.clone(),
+            document,
+            moves: Vec::new(),
+            texts: pod.texts.clone(),
+        };
+        reading.objects.push(component);
+    }
+}
+
+fn push(
+    (kind, document): Component,
+    identity: &Arc<Identity>,
+    text: &Arc<Text>,
+    reading: &mut Reading,
+) {
+    reading.objects.push(Object {
+        kind,
+        version: kubelet::VERSION.into(),
+        identity: Arc::clone(identity),
+        written: Written::default(),
+        document,
+        moves: Vec::new(),
+        texts: vec![Arc::clone(text)],
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::read_text;
+
+    fn objects(name: &str, content: &str) -> Vec<(String, serde_json::Value)> {
+        let reading = read_text(&Arc::new(Text::new(name, content)), name, None);
+        assert_eq!(reading.faults, []);
+        reading
+            .objects
+            .iter()
+            .map(|object| {
+                let document = serde_json::to_value(&object.document).unwrap();
+                (object.kind.to_string(), document)
+            })
+            .collect()
+    }
+
+    fn one(name: &str, content: &str) -> serde_json::Value {
+        objects(name, content).pop().unwrap().1
+    }
+
+    #[test]
+    fn a_static_pod_is_a_pod_and_its_component() {
+        let content = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    command: [kube-apiserver]\n    args:\n    - --authorization-mode=Node,RBAC\n";
+        let objects = objects("a.yaml", content);
+        assert_eq!(
+            objects
+                .iter()
+                .map(|(kind, _)| kind.as_str())
+                .collect::<Vec<_>>(),
+            ["kubernetes/ApiServer", "Pod"]
+        );
+        assert_eq!(
+            objects[0].1["flags"]["authorization-mode"],
+            serde_json::json!(["Node", "RBAC"])
+        );
+    }
+
+    #[test]
+    fn etcd_reads_the_same_from_its_file_as_from_flags() {
+        let file = one(
+            "etcd.conf.yml",
+            "listen-client-urls: https://a,https://b\nclient-transport-security:\n  client-cert-auth: true\n  cert-file: c\npeer-transport-security: {cert-file: p}\n",
+        );
+        let flags = &file["flags"];
+        assert_eq!(
+            flags["listen-client-urls"],
+            serde_json::json!(["https://a", "https://b"])
+        );
+        assert_eq!(flags["client-cert-auth"], true);
+        assert_eq!(
+            (&flags["cert-file"], &flags["peer-cert-file"]),
+            (&"c".into(), &"p".into())
+        );
+        assert_eq!(flags["peer-client-cert-auth"], false);
+    }
+
+    #[test]
+    fn k3s_has_defaults_of_its_own_and_grows_them() {
+        let server = one(
+            "config.yaml",
+            "kube-apiserver-arg:\n- authorization-mode+=Webhook\n- profiling\n",
+        );
+        assert_eq!(
+            server["flags"]["authorization-mode"],
+            serde_json::json!(["Node", "RBAC", "Webhook"])
+        );
+        assert_eq!(server["flags"]["anonymous-auth"], false);
+        assert_eq!(server["flags"]["profiling"], true);
+        let kubelet = one(
+            "config.yaml",
+            "kubelet-arg: [\"authorization-mode=AlwaysAllow\"]\n",
+        );
+        assert_eq!(kubelet["authorization"]["mode"], "AlwaysAllow");
+        assert_eq!(kubelet["authentication"]["anonymous"]["enabled"], false);
+    }
+
+    #[test]
+    fn a_default_stands_at_the_nearest_key() {
+        let content = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nauthorization:\n  webhook: {}\n";
+        let reading = read_text(&Arc::new(Text::new("k", content)), "k", None);
+        let line = |pointer| {
+            let place = reading.objects[0].place(pointer).unwrap();
+            place.text.position(place.shown.start as usize).line
+        };
+        assert_eq!(line("/authorization/mode"), 3);
+        assert_eq!(line("/readOnlyPort"), 1);
+        assert_eq!(reading.objects[0].identity.name, "k");
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_a_fault() {
+        let content = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nauthorization: Webhook\n";
+        let reading = read_text(&Arc::new(Text::new("k", content)), "k", None);
+        assert_eq!(reading.objects.len(), 0);
+        assert_eq!(reading.faults[0].position.unwrap().line, 3);
+    }
+
+    #[test]
+    fn other_files_are_left_alone() {
+        for content in [
+            "name: ci\non: push\njobs: {build: {steps: []}}\n",
+            "{\"name\": \"x\", \"version\": \"1\", \"scripts\": {}}",
+            "cluster:\n  listen-client-urls: x\n",
+            "server: https://a:6443\ntoken: x\n",
+        ] {
+            assert_eq!(objects("x.yaml", content).len(), 0, "{content}");
+        }
+    }
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "kube-apiserver",
+            "etcd",
+            "kubelet",
+            "k3s server",
+            "hyperkube",
+            "sh",
+            "-c",
+            "exec ",
+            "--authorization-mode",
+            "=",
+            "AlwaysAllow",
+            ",",
+            "--config",
+            "-client-cert-auth",
+            "$(A)",
+            "$(B)",
+            "$",
+            "${A}",
+            "`",
+            "'",
+            "\\\"",
+            "\\\\",
+            ";",
+            "|",
+            ">",
+            " ",
+            "2>&1",
+            "--kubelet-arg",
+            "--kube-apiserver-arg",
+            "+=",
+            "#",
+            "\\n",
+            "ż",
+        ]);
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn places_lie_in_the_text(words in prop::collection::vec(pieces(), 0..6), a in pieces(), key in pieces()) {
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            let words = words.join(", ");
+            let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{}}\nspec:\n  containers:\n  - env:\n    - {{name: A, value: \"{a}\"}}\n    - {{name: B, value: \"$(A)$(A)\"}}\n    - {{name: ETCD_CONFIG_FILE, value: \"\"}}\n    command: [{words}]\n");
+            let rancher = format!("kubelet-arg: [{words}]\nkube-apiserver-arg: \"{key}\"\netcd-arg: {{a: 1}}\n");
+            let kubelet = format!("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\"{key}\": [{words}]\nauthorization: {{mode: \"{a}\"}}\n");
+            let etcd = format!("listen-client-urls: \"{a}\"\nlisten-peer-urls: [{words}]\n\"{key}\": {{}}\n");
+            for content in [pod, rancher, kubelet, etcd] {
+                let text = Arc::new(Text::new("x", content));
+                let reading = read_text(&text, "x", None);
+                for object in &reading.objects {
+                    check(&object.document, &text.content)?;
+                }
+            }
+        }
+    }
+
+    fn check(node: &Node, content: &str) -> Result<(), TestCaseError> {
+        prop_assert!(content.get(node.span.range()).is_some());
+        for entry in node.entries() {
+            prop_assert!(content.get(entry.key_span.range()).is_some());
+            check(&entry.value, content)?;
+        }
+        node.items()
+            .iter()
+            .try_for_each(|item| check(item, content))
+    }
+
+    #[test]
+    fn variables_that_double_do_not_exhaust_memory() {
+        use std::fmt::Write;
+        let mut content = "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec:\n  containers:\n  - env:\n    - {name: V0, value: xxxxxxxx}\n".to_owned();
+        for n in 1..60 {
+            writeln!(
+                content,
+                "    - {{name: V{n}, value: \"$(V{m})$(V{m})\"}}",
+                m = n - 1
+            )
+            .unwrap();
+        }
+        content.push_str("    command: [kube-apiserver, \"--a=$(V59)\"]\n");
+        let server = objects("x", &content).swap_remove(0).1;
+        assert_eq!(server["unknown"][0]["path"], "/flags/a");
+    }
+}
