@@ -67,7 +67,12 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
             reading.faults.push(InputFault { position, message });
             return;
         }
-        push((kubelet::KIND, kubelet::from_file(document)), &identity, text, reading);
+        push(
+            (kubelet::KIND, kubelet::from_file(document)),
+            &identity,
+            text,
+            reading,
+        );
     } else if is_distribution_config(document) {
         let distribution = if text.name.contains("rke2") {
             Distribution::Rke2
@@ -95,7 +100,12 @@ pub(super) fn add_components(
     }
 }
 
-fn push((kind, document): Component, identity: &Arc<Identity>, text: &Arc<Text>, reading: &mut Reading) {
+fn push(
+    (kind, document): Component,
+    identity: &Arc<Identity>,
+    text: &Arc<Text>,
+    reading: &mut Reading,
+) {
     reading.objects.push(Object {
         kind,
         version: kubelet::VERSION.into(),
@@ -134,8 +144,17 @@ mod tests {
     fn a_static_pod_is_a_pod_and_its_component() {
         let content = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    command: [kube-apiserver]\n    args:\n    - --authorization-mode=Node,RBAC\n";
         let objects = objects("a.yaml", content);
-        assert_eq!(objects.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), ["kubernetes/ApiServer", "Pod"]);
-        assert_eq!(objects[0].1["flags"]["authorization-mode"], serde_json::json!(["Node", "RBAC"]));
+        assert_eq!(
+            objects
+                .iter()
+                .map(|(kind, _)| kind.as_str())
+                .collect::<Vec<_>>(),
+            ["kubernetes/ApiServer", "Pod"]
+        );
+        assert_eq!(
+            objects[0].1["flags"]["authorization-mode"],
+            serde_json::json!(["Node", "RBAC"])
+        );
     }
 
     #[test]
@@ -145,19 +164,34 @@ mod tests {
             "listen-client-urls: https://a,https://b\nclient-transport-security:\n  client-cert-auth: true\n  cert-file: c\npeer-transport-security: {cert-file: p}\n",
         );
         let flags = &file["flags"];
-        assert_eq!(flags["listen-client-urls"], serde_json::json!(["https://a", "https://b"]));
+        assert_eq!(
+            flags["listen-client-urls"],
+            serde_json::json!(["https://a", "https://b"])
+        );
         assert_eq!(flags["client-cert-auth"], true);
-        assert_eq!((&flags["cert-file"], &flags["peer-cert-file"]), (&"c".into(), &"p".into()));
+        assert_eq!(
+            (&flags["cert-file"], &flags["peer-cert-file"]),
+            (&"c".into(), &"p".into())
+        );
         assert_eq!(flags["peer-client-cert-auth"], false);
     }
 
     #[test]
     fn k3s_has_defaults_of_its_own_and_grows_them() {
-        let server = one("config.yaml", "kube-apiserver-arg:\n- authorization-mode+=Webhook\n- profiling\n");
-        assert_eq!(server["flags"]["authorization-mode"], serde_json::json!(["Node", "RBAC", "Webhook"]));
+        let server = one(
+            "config.yaml",
+            "kube-apiserver-arg:\n- authorization-mode+=Webhook\n- profiling\n",
+        );
+        assert_eq!(
+            server["flags"]["authorization-mode"],
+            serde_json::json!(["Node", "RBAC", "Webhook"])
+        );
         assert_eq!(server["flags"]["anonymous-auth"], false);
         assert_eq!(server["flags"]["profiling"], true);
-        let kubelet = one("config.yaml", "kubelet-arg: [\"authorization-mode=AlwaysAllow\"]\n");
+        let kubelet = one(
+            "config.yaml",
+            "kubelet-arg: [\"authorization-mode=AlwaysAllow\"]\n",
+        );
         assert_eq!(kubelet["authorization"]["mode"], "AlwaysAllow");
         assert_eq!(kubelet["authentication"]["anonymous"]["enabled"], false);
     }
@@ -197,10 +231,39 @@ mod tests {
 
     fn pieces() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
-            "kube-apiserver", "etcd", "kubelet", "k3s server", "hyperkube", "sh", "-c", "exec ",
-            "--authorization-mode", "=", "AlwaysAllow", ",", "--config", "-client-cert-auth", "$(A)",
-            "$(B)", "$", "${A}", "`", "'", "\\\"", "\\\\", ";", "|", ">", " ", "2>&1", "--kubelet-arg",
-            "--kube-apiserver-arg", "+=", "#", "\\n", "ż",
+            "kube-apiserver",
+            "etcd",
+            "kubelet",
+            "k3s server",
+            "hyperkube",
+            "sh",
+            "-c",
+            "exec ",
+            "--authorization-mode",
+            "=",
+            "AlwaysAllow",
+            ",",
+            "--config",
+            "-client-cert-auth",
+            "$(A)",
+            "$(B)",
+            "$",
+            "${A}",
+            "`",
+            "'",
+            "\\\"",
+            "\\\\",
+            ";",
+            "|",
+            ">",
+            " ",
+            "2>&1",
+            "--kubelet-arg",
+            "--kube-apiserver-arg",
+            "+=",
+            "#",
+            "\\n",
+            "ż",
         ]);
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
@@ -230,7 +293,9 @@ mod tests {
             prop_assert!(content.get(entry.key_span.range()).is_some());
             check(&entry.value, content)?;
         }
-        node.items().iter().try_for_each(|item| check(item, content))
+        node.items()
+            .iter()
+            .try_for_each(|item| check(item, content))
     }
 
     #[test]
@@ -238,7 +303,12 @@ mod tests {
         use std::fmt::Write;
         let mut content = "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec:\n  containers:\n  - env:\n    - {name: V0, value: xxxxxxxx}\n".to_owned();
         for n in 1..60 {
-            writeln!(content, "    - {{name: V{n}, value: \"$(V{m})$(V{m})\"}}", m = n - 1).unwrap();
+            writeln!(
+                content,
+                "    - {{name: V{n}, value: \"$(V{m})$(V{m})\"}}",
+                m = n - 1
+            )
+            .unwrap();
         }
         content.push_str("    command: [kube-apiserver, \"--a=$(V59)\"]\n");
         let server = objects("x", &content).swap_remove(0).1;

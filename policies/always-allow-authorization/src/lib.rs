@@ -61,7 +61,14 @@ parameters! {
 const CONFIGURATION: Kind = Kind::known("apiserver.config.k8s.io", "AuthorizationConfiguration");
 
 const OF_KUBELET: [&str; 2] = ["AlwaysAllow", "Webhook"];
-const OF_API_SERVER: [&str; 6] = ["AlwaysAllow", "AlwaysDeny", "ABAC", "Webhook", "RBAC", "Node"];
+const OF_API_SERVER: [&str; 6] = [
+    "AlwaysAllow",
+    "AlwaysDeny",
+    "ABAC",
+    "Webhook",
+    "RBAC",
+    "Node",
+];
 const OPEN: &str = "AlwaysAllow";
 
 const ALWAYS_ALLOW: Rule = Rule {
@@ -107,16 +114,16 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     let root = At::root(&document);
     checks.pass(&ALWAYS_ALLOW);
     if object.is(&kubelet::KIND) {
-        check_kubelet(&root, &Effective::new(&document), checks);
+        check_kubelet(&root, Effective::new(&document), checks);
     } else if object.is(&api_server::KIND) {
-        check_api_server(&root, &Effective::new(&document), parameters, checks);
+        check_api_server(&root, Effective::new(&document), parameters, checks);
     } else {
         check_configuration(&root, parameters, checks);
     }
     Ok(())
 }
 
-fn check_kubelet(root: &At, effective: &Effective, checks: &mut Checks) {
+fn check_kubelet(root: &At, effective: Effective, checks: &mut Checks) {
     checks.pass(&UNKNOWN_MODE);
     checks.not_applicable(&MISSING_AUTHORIZER, "a kubelet has one authorizer");
     checks.not_applicable(&CONFLICT, "a flag of the kubelet overrules its file");
@@ -129,11 +136,14 @@ fn check_kubelet(root: &At, effective: &Effective, checks: &mut Checks) {
     let text = mode.text().unwrap_or_default();
     if text == OPEN {
         let by = by_default(effective, &mode);
-        let message = format!("the kubelet lets every request pass: its authorization mode is {OPEN}{by}");
+        let message =
+            format!("the kubelet lets every request pass: its authorization mode is {OPEN}{by}");
         let patch = json!([{"op": "replace", "path": mode.path(), "value": "Webhook"}]);
-        checks
-            .fail(&ALWAYS_ALLOW, &mode, message)
-            .fix("Ask the API server about each request", false, &patch);
+        checks.fail(&ALWAYS_ALLOW, &mode, message).fix(
+            "Ask the API server about each request",
+            false,
+            &patch,
+        );
     } else if !OF_KUBELET.contains(&text) {
         let message = unknown_message(text, &OF_KUBELET);
         let finding = checks.fail(&UNKNOWN_MODE, &mode, message);
@@ -141,7 +151,7 @@ fn check_kubelet(root: &At, effective: &Effective, checks: &mut Checks) {
     }
 }
 
-fn by_default(effective: &Effective, at: &At) -> &'static str {
+fn by_default(effective: Effective, at: &At) -> &'static str {
     if effective.is_default(at.path()) {
         " by default"
     } else {
@@ -149,7 +159,7 @@ fn by_default(effective: &Effective, at: &At) -> &'static str {
     }
 }
 
-fn check_api_server(root: &At, effective: &Effective, parameters: &Parameters, checks: &mut Checks) {
+fn check_api_server(root: &At, effective: Effective, parameters: &Parameters, checks: &mut Checks) {
     let flags = root.get("flags");
     let modes = flags.get("authorization-mode");
     let config = flags.get("authorization-config");
@@ -179,7 +189,8 @@ fn check_api_server(root: &At, effective: &Effective, parameters: &Parameters, c
         let message = format!(
             "the API server lets every request pass: no --authorization-mode is given, and the default is {OPEN}"
         );
-        let patch = json!([{"op": "replace", "path": modes.path(), "value": parameters.required_modes}]);
+        let patch =
+            json!([{"op": "replace", "path": modes.path(), "value": parameters.required_modes}]);
         checks
             .fail(&ALWAYS_ALLOW, &modes, message)
             .fix("Name the authorizers", false, &patch);
@@ -187,15 +198,22 @@ fn check_api_server(root: &At, effective: &Effective, parameters: &Parameters, c
         return;
     }
     if chain.is_empty() {
-        checks.fail(&UNKNOWN_MODE, &modes, "no authorization mode is named, which the API server refuses");
+        checks.fail(
+            &UNKNOWN_MODE,
+            &modes,
+            "no authorization mode is named, which the API server refuses",
+        );
     }
     for (mode, text) in &chain {
         if *text == OPEN {
-            let message = format!("the API server lets every request pass: {OPEN} is one of its modes");
+            let message =
+                format!("the API server lets every request pass: {OPEN} is one of its modes");
             let patch = json!([{"op": "replace", "path": modes.path(), "value": repaired(&chain, parameters)}]);
-            checks
-                .fail(&ALWAYS_ALLOW, mode, message)
-                .fix("Take it out of the chain", false, &patch);
+            checks.fail(&ALWAYS_ALLOW, mode, message).fix(
+                "Take it out of the chain",
+                false,
+                &patch,
+            );
         }
     }
     check_names(&chain, checks);
@@ -204,7 +222,10 @@ fn check_api_server(root: &At, effective: &Effective, parameters: &Parameters, c
 
 /// The chain without its open end, and with what it has to hold.
 fn repaired<'a>(chain: &[(At, &'a str)], parameters: &'a Parameters) -> Vec<&'a str> {
-    let kept = chain.iter().map(|(_, mode)| *mode).filter(|mode| *mode != OPEN);
+    let kept = chain
+        .iter()
+        .map(|(_, mode)| *mode)
+        .filter(|mode| *mode != OPEN);
     let mut modes: Vec<&str> = kept.collect();
     for required in &parameters.required_modes {
         if !modes.contains(&required.as_str()) {
@@ -214,7 +235,7 @@ fn repaired<'a>(chain: &[(At, &'a str)], parameters: &'a Parameters) -> Vec<&'a 
     modes
 }
 
-fn check_conflict(flags: &At, effective: &Effective, has_config: bool, checks: &mut Checks) {
+fn check_conflict(flags: &At, effective: Effective, has_config: bool, checks: &mut Checks) {
     checks.pass(&CONFLICT);
     if !has_config {
         return;
@@ -223,7 +244,9 @@ fn check_conflict(flags: &At, effective: &Effective, has_config: bool, checks: &
     for (name, flag) in flags.members() {
         let other = name == "authorization-mode" || name.starts_with("authorization-webhook-");
         if other && !effective.is_default(flag.path()) {
-            let message = format!("the API server refuses to start with both --authorization-config and --{name}");
+            let message = format!(
+                "the API server refuses to start with both --authorization-config and --{name}"
+            );
             checks
                 .fail(&CONFLICT, &flag, message)
                 .related(&config, "the file that is given too");
@@ -237,8 +260,13 @@ fn check_names(chain: &[(At, &str)], checks: &mut Checks) {
         if !OF_API_SERVER.contains(mode) {
             let finding = checks.fail(&UNKNOWN_MODE, at, unknown_message(mode, &OF_API_SERVER));
             offer_spelling(finding, at, mode, &OF_API_SERVER);
-        } else if *mode != "Webhook" && chain.iter().take(index).any(|(_, earlier)| earlier == mode) {
-            checks.fail(&UNKNOWN_MODE, at, format!("{mode} stands twice, which the API server refuses"));
+        } else if *mode != "Webhook" && chain.iter().take(index).any(|(_, earlier)| earlier == mode)
+        {
+            checks.fail(
+                &UNKNOWN_MODE,
+                at,
+                format!("{mode} stands twice, which the API server refuses"),
+            );
         }
     }
 }
@@ -259,7 +287,10 @@ fn check_missing(chain: &[(At, &str)], at: &At, parameters: &Parameters, checks:
 
 fn check_configuration(root: &At, parameters: &Parameters, checks: &mut Checks) {
     checks.pass(&UNKNOWN_MODE);
-    checks.not_applicable(&CONFLICT, "the file does not tell the flags of the API server");
+    checks.not_applicable(
+        &CONFLICT,
+        "the file does not tell the flags of the API server",
+    );
     let authorizers = root.get("authorizers");
     let chain: Vec<(At, &str)> = authorizers
         .items()
@@ -270,11 +301,16 @@ fn check_configuration(root: &At, parameters: &Parameters, checks: &mut Checks) 
         })
         .collect();
     if chain.is_empty() {
-        checks.fail(&UNKNOWN_MODE, &authorizers, "no authorizer is named, which the API server refuses");
+        checks.fail(
+            &UNKNOWN_MODE,
+            &authorizers,
+            "no authorizer is named, which the API server refuses",
+        );
     }
     let has_other = chain.iter().any(|(_, kind)| *kind != OPEN);
     for (at, kind) in chain.iter().filter(|(_, kind)| *kind == OPEN) {
-        let message = format!("the API server lets every request pass: {kind} is one of its authorizers");
+        let message =
+            format!("the API server lets every request pass: {kind} is one of its authorizers");
         let finding = checks.fail(&ALWAYS_ALLOW, at, message);
         if has_other {
             let authorizer = at.path().trim_end_matches("/type");
