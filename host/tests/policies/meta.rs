@@ -200,9 +200,9 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
     let (language, code) = block.split_once('\n').ok_or("the block has no code")?;
     let code = code.split_once("```").ok_or("the block does not end")?.0;
     let format = match language {
-        "dockerfile" => Format::Dockerfile,
-        "json daemon.json" => Format::Daemon,
-        _ => Format::Manifest,
+        "dockerfile" => Some(Format::Dockerfile),
+        "json daemon.json" => Some(Format::Daemon),
+        _ => None,
     };
     let constraint = Arc::new(Constraint {
         name: None,
@@ -224,7 +224,7 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         images: &Images::default(),
         today: Today::now(),
     };
-    let reading = source::read_text(&Arc::new(Text::new(section, code)), section, Some(format));
+    let reading = source::read_text(&Arc::new(Text::new(section, code)), section, format);
     let file = court.judge(section, reading);
     if let Some(error) = file.errors.first() {
         return Err(format!("{error:?}"));

@@ -114,16 +114,16 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     let root = At::root(&document);
     checks.pass(&ALWAYS_ALLOW);
     if object.is(&kubelet::KIND) {
-        check_kubelet(&root, &Effective::new(&document), checks);
+        check_kubelet(&root, Effective::new(&document), checks);
     } else if object.is(&api_server::KIND) {
-        check_api_server(&root, &Effective::new(&document), parameters, checks);
+        check_api_server(&root, Effective::new(&document), parameters, checks);
     } else {
         check_configuration(&root, parameters, checks);
     }
     Ok(())
 }
 
-fn check_kubelet(root: &At, effective: &Effective, checks: &mut Checks) {
+fn check_kubelet(root: &At, effective: Effective, checks: &mut Checks) {
     checks.pass(&UNKNOWN_MODE);
     checks.not_applicable(&MISSING_AUTHORIZER, "a kubelet has one authorizer");
     checks.not_applicable(&CONFLICT, "a flag of the kubelet overrules its file");
@@ -151,7 +151,7 @@ fn check_kubelet(root: &At, effective: &Effective, checks: &mut Checks) {
     }
 }
 
-fn by_default(effective: &Effective, at: &At) -> &'static str {
+fn by_default(effective: Effective, at: &At) -> &'static str {
     if effective.is_default(at.path()) {
         " by default"
     } else {
@@ -159,12 +159,7 @@ fn by_default(effective: &Effective, at: &At) -> &'static str {
     }
 }
 
-fn check_api_server(
-    root: &At,
-    effective: &Effective,
-    parameters: &Parameters,
-    checks: &mut Checks,
-) {
+fn check_api_server(root: &At, effective: Effective, parameters: &Parameters, checks: &mut Checks) {
     let flags = root.get("flags");
     let modes = flags.get("authorization-mode");
     let config = flags.get("authorization-config");
@@ -240,7 +235,7 @@ fn repaired<'a>(chain: &[(At, &'a str)], parameters: &'a Parameters) -> Vec<&'a 
     modes
 }
 
-fn check_conflict(flags: &At, effective: &Effective, has_config: bool, checks: &mut Checks) {
+fn check_conflict(flags: &At, effective: Effective, has_config: bool, checks: &mut Checks) {
     checks.pass(&CONFLICT);
     if !has_config {
         return;

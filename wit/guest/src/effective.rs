@@ -14,14 +14,14 @@ impl<'a> Effective<'a> {
 
     /// Whether nobody set the value at a JSON Pointer.
     #[must_use]
-    pub fn is_default(&self, path: &str) -> bool {
+    pub fn is_default(self, path: &str) -> bool {
         self.list("defaults")
             .any(|default| default.as_str() == Some(path))
     }
 
     /// Why it cannot be known what stands at a JSON Pointer; none if it is known.
     #[must_use]
-    pub fn unknown(&self, path: &str) -> Option<&'a str> {
+    pub fn unknown(self, path: &str) -> Option<&'a str> {
         let unset = self.is_default(path) || self.0.pointer(path).is_none();
         self.list("unknown").find_map(|item| {
             let of = item.get("path")?.as_str()?;
@@ -34,7 +34,7 @@ impl<'a> Effective<'a> {
         })
     }
 
-    fn list(&self, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    fn list(self, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         let items = self.0.get(key).and_then(Value::as_array);
         items.into_iter().flatten()
     }

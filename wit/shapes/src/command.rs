@@ -59,16 +59,25 @@ impl Default for Environment {
 }
 
 impl Environment {
-    /// The value of a variable; none inside if it is not known.
-    fn get(&self, name: &str) -> Option<Option<&str>> {
-        let value = self.variables.get(name)?;
+    fn get(&self, name: &str) -> Variable<'_> {
+        let Some(value) = self.variables.get(name) else {
+            return Variable::Unset;
+        };
         let affordable = value.as_ref().filter(|(_, text)| {
             let left = self.budget.get().checked_sub(text.len());
             self.budget.set(left.unwrap_or_default());
             left.is_some()
         });
-        Some(affordable.map(|(_, text)| text.as_str()))
+        affordable.map_or(Variable::Hidden, |(_, text)| Variable::Known(text))
     }
+}
+
+/// What is known of a variable.
+enum Variable<'a> {
+    Known(&'a str),
+    /// It is set, and nobody can tell to what.
+    Hidden,
+    Unset,
 }
 
 /// The programs that pass the rest of their words on to another.
@@ -281,9 +290,9 @@ fn expand(word: &Word, environment: &Environment) -> Word {
         };
         rest = after;
         match environment.get(name) {
-            Some(Some(value)) => text.push_str(value),
+            Variable::Known(value) => text.push_str(value),
             // The kubelet adds a variable for each service, which no Pod writes.
-            None if !name.contains("_SERVICE_") && environment.elsewhere.is_none() => {
+            Variable::Unset if !name.contains("_SERVICE_") && environment.elsewhere.is_none() => {
                 text.push_str("$(");
                 text.push_str(name);
                 text.push(')');
@@ -420,8 +429,8 @@ impl Lexer<'_> {
         }
         let environment = self.environment;
         match environment.get(name) {
-            Some(Some(value)) if quoted => self.word().text.push_str(value),
-            Some(Some(value)) => {
+            Variable::Known(value) if quoted => self.word().text.push_str(value),
+            Variable::Known(value) => {
                 for c in value.chars() {
                     if c.is_whitespace() {
                         self.end_word();

@@ -153,6 +153,7 @@ fn distribution_command(distribution: Distribution, words: &[Word], here: Span) 
     components
 }
 
+/// What is passed on: to which component, at which key, and what.
 type Settings = Vec<(Program, Span, Word)>;
 
 fn of_settings(settings: &Settings, distribution: Distribution) -> Vec<Component> {
@@ -214,7 +215,7 @@ fn of_distribution(
 /// `-` adds its value behind or before the distribution's own.
 fn passed_flags(settings: &[(Span, Word)], table: &Table, own: &[(&str, &str)]) -> Flags {
     let mut flags = Flags::default();
-    for (key_span, setting) in settings {
+    for (_, setting) in settings {
         let text = setting.text.strip_prefix("--").unwrap_or(&setting.text);
         let (name, value) = text.split_once('=').unwrap_or((text, "true"));
         let bare = name.trim_end_matches(['+', '-']);
@@ -234,7 +235,7 @@ fn passed_flags(settings: &[(Span, Word)], table: &Table, own: &[(&str, &str)]) 
             unknown_from: setting.unknown_from.map(|_| 0),
         };
         let value_type: Option<Type> = table.value_type(bare);
-        flags.give(bare.to_owned(), value_type, *key_span, &said, table);
+        flags.give(bare.to_owned(), value_type, setting.span, &said, table);
     }
     flags
 }

@@ -242,16 +242,17 @@ impl Flags {
             value: value(&said.text, value_type.unwrap_or(Type::Text), said.span),
             unknown,
         };
-        if value_type == Some(Type::List) && table.syntax == Syntax::Pflag {
-            if let Some(earlier) = self.given.get_mut(&name) {
-                earlier.unknown |= unknown;
-                if let (Content::List(items), Content::List(more)) =
-                    (&mut earlier.value.content, &mut given.value.content)
-                {
-                    items.append(more);
-                }
-                return;
+        if value_type == Some(Type::List)
+            && table.syntax == Syntax::Pflag
+            && let Some(earlier) = self.given.get_mut(&name)
+        {
+            earlier.unknown |= unknown;
+            if let (Content::List(items), Content::List(more)) =
+                (&mut earlier.value.content, &mut given.value.content)
+            {
+                items.append(more);
             }
+            return;
         }
         self.given.insert(name, given);
     }

@@ -371,10 +371,10 @@ fn put(document: &mut Node, pointer: &str, key_span: Span, value: Node) {
     {
         document.set(first, key_span, Node::map(key_span, []));
     }
-    if let Content::Map(entries) = &mut document.content {
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.key == first) {
-            put(&mut entry.value, &format!("/{rest}"), key_span, value);
-        }
+    if let Content::Map(entries) = &mut document.content
+        && let Some(entry) = entries.iter_mut().find(|entry| entry.key == first)
+    {
+        put(&mut entry.value, &format!("/{rest}"), key_span, value);
     }
 }
 
@@ -418,14 +418,14 @@ pub fn problem(configuration: &Node) -> Option<(&Node, String)> {
             }
             node = node.get(token)?;
         }
-        let fits = match (&node.content, field.value) {
+        let fits = matches!(
+            (&node.content, field.value),
             (Content::Null, _)
-            | (Content::Bool(_), Type::Bool)
-            | (Content::Number(_), Type::Number)
-            | (Content::List(_), Type::List)
-            | (Content::String(_), Type::Text) => true,
-            _ => false,
-        };
+                | (Content::Bool(_), Type::Bool)
+                | (Content::Number(_), Type::Number)
+                | (Content::List(_), Type::List)
+                | (Content::String(_), Type::Text)
+        );
         (!fits).then(|| (node, format!("{} has the wrong type", field.pointer)))
     })
 }
