@@ -79,7 +79,7 @@ pub fn from_config(file: &Node, here: Span) -> Result<Node, Mismatch> {
             members.set(key, entry.key_span, value);
         }
     }
-    whole("config.json", members, here)
+    whole("config.json", &members, here)
 }
 
 /// The shape of a .dockercfg, whose top is what config.json has in `auths`.
@@ -91,7 +91,7 @@ pub fn from_legacy(file: &Node, here: Span) -> Result<Node, Mismatch> {
     };
     whole(
         ".dockercfg",
-        Node::map(here, [("auths", each(&entry, &LOGIN)?)]),
+        &Node::map(here, [("auths", each(&entry, &LOGIN)?)]),
         here,
     )
 }
@@ -129,7 +129,7 @@ pub fn from_context(file: &Node, here: Span) -> Result<Node, Mismatch> {
     );
     whole(
         "context",
-        Node::map(here, [("contexts", Node::list(file.span, vec![context]))]),
+        &Node::map(here, [("contexts", Node::list(file.span, vec![context]))]),
         here,
     )
 }
@@ -138,13 +138,13 @@ pub fn from_context(file: &Node, here: Span) -> Result<Node, Mismatch> {
 pub fn from_environment(variables: &Node, here: Span) -> Result<Node, Mismatch> {
     whole(
         "environment",
-        Node::map(here, [("environment", variables.clone())]),
+        &Node::map(here, [("environment", variables.clone())]),
         here,
     )
 }
 
 /// Adds the members that nobody wrote, and checks the types of the others.
-fn whole(source: &str, members: Node, here: Span) -> Result<Node, Mismatch> {
+fn whole(source: &str, members: &Node, here: Span) -> Result<Node, Mismatch> {
     let mut document = Node::map(here, [("source", Node::string(here, source))]);
     let mut defaults = Vec::new();
     for (key, empty) in MEMBERS {

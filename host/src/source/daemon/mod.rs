@@ -70,9 +70,9 @@ pub fn read_together(together: Together, name: &str, reading: &mut Reading) {
     let unit = unit::start(&units, &files);
     let mut texts = units;
     let (command, unresolved) = if let Some((text, mut words)) = process {
-        words
-            .iter_mut()
-            .for_each(|word| word.in_text(number(&texts)));
+        for word in &mut words {
+            word.in_text(number(&texts));
+        }
         texts.push(text);
         (words, Vec::new())
     } else if let [command] = unit.commands.as_slice() {
@@ -98,9 +98,8 @@ pub fn read_together(together: Together, name: &str, reading: &mut Reading) {
     };
     let mut flags = daemon::flags(&arguments);
     flags.unresolved = unresolved;
-    let file = match file(&command, &mut flags, &files, &mut texts, reading) {
-        Ok(file) => file,
-        Err(()) => return,
+    let Ok(file) = file(&command, &mut flags, &files, &mut texts, reading) else {
+        return;
     };
     let here = texts
         .first()

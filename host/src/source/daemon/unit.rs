@@ -148,8 +148,8 @@ fn split(value: &[(usize, char)], text: u32) -> Vec<Word> {
         });
         current.span.end = span.end;
         match (letter, quote) {
-            ('\\', Some('\'')) | ('"', Some('\'')) | ('\'', Some('"')) => {
-                current.content.push(letter)
+            ('\\' | '"', Some('\'')) | ('\'', Some('"')) => {
+                current.content.push(letter);
             }
             ('\\', _) => {
                 if let Some((at, escaped)) = letters.next() {
