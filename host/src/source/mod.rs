@@ -3,6 +3,7 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+mod compose;
 pub mod dockerfile;
 mod documents;
 mod fault;
@@ -20,7 +21,7 @@ pub use documents::{Documents, MAX_DEPTH};
 pub use fault::Fault;
 pub use walk::{Found, walk};
 
-use crate::object::{Identity, Object, Position, Text};
+use crate::object::{Identity, Node, Object, Position, Span, Text};
 
 /// The largest text that is read, in bytes.
 pub const MAX_TEXT: u64 = 32 << 20;
@@ -152,7 +153,12 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
         .map(str::to_owned)
         .unwrap_or(content);
     let text = Arc::new(Text::new(&input.name, content));
-    if promised.is_none() && !input.named && !manifest::is_plausible(&text.content) {
+    let plausible = || {
+        compose::is_promised(Path::new(&text.name))
+            || text.content.contains("services")
+            || manifest::is_plausible(&text.content)
+    };
+    if promised.is_none() && !input.named && !plausible() {
         return Reading::skip(FOREIGN);
     }
     let mut reading = read_text(&text, &input.object_name, promised);
@@ -197,6 +203,11 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
     let reading = match format {
         Some(Format::Dockerfile) => read_dockerfile(text, name),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
+        None if let Some(document) = composed(text) => {
+            let mut reading = Reading::default();
+            compose::read(&document, text, name, &mut reading);
+            reading
+        }
         Some(Format::Manifest) | None => manifest::read(text),
     };
     if reading.written == 0 && !reading.faults.is_empty() && content.contains("{{") {
@@ -257,6 +268,20 @@ fn dockerfile_by_content(content: &str) -> bool {
         .next()
         .is_some_and(|word| word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("arg"));
     instruction && words.next().is_some()
+}
+
+/// The first document of a Compose project; none if the text is something else.
+fn composed(text: &Text) -> Option<Node> {
+    let name = Path::new(&text.name);
+    if !compose::is_promised(name) && !text.content.contains("services") {
+        return None;
+    }
+    let documents = yaml::read_as(&text.content, yaml::Dialect::Compose).documents;
+    let document = documents
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Node::map(Span::default(), []));
+    compose::recognises(name, &document).then_some(document)
 }
 
 fn read_dockerfile(text: &Arc<Text>, name: &str) -> Reading {
