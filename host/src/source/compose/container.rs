@@ -10,6 +10,7 @@ use super::merge::{scalar, sequence};
 use super::project::Loader;
 use super::units;
 use crate::object::{Content, Entry, Node, Span};
+use crate::source::documents::Members;
 
 /// What a service needs to know of its project.
 pub(super) struct Context<'a> {
@@ -474,17 +475,7 @@ impl<'a> Writer<'a> {
                 Some(Node::list(test.span, vec![Node::string(test.span, "NONE")]))
             }
             None if disabled => Some(Node::list(node.span, vec![Node::string(node.span, "NONE")])),
-            Some(test) => Some(match &test.content {
-                Content::List(items) => {
-                    let items = items.iter().filter_map(|item| self.string(item)).collect();
-                    Node::list(test.span, items)
-                }
-                _ => {
-                    let command = scalar(test).unwrap_or_default();
-                    let words = ["CMD-SHELL", &command].map(|word| Node::string(test.span, word));
-                    Node::list(test.span, words.to_vec())
-                }
-            }),
+            Some(test) => Some(self.test(test)),
             None => None,
         };
         if let Some(test) = test {
@@ -506,6 +497,19 @@ impl<'a> Writer<'a> {
             }
         }
         self.set(Half::Config, "Healthcheck", entry.key_span, check);
+    }
+
+    /// The command of a health check; a text is one for the shell.
+    fn test(&mut self, test: &Node) -> Node {
+        let words = if let Content::List(items) = &test.content {
+            items.iter().filter_map(|item| self.string(item)).collect()
+        } else {
+            let command = scalar(test).unwrap_or_default();
+            ["CMD-SHELL", &command]
+                .map(|word| Node::string(test.span, word))
+                .to_vec()
+        };
+        Node::list(test.span, words)
     }
 
     fn ulimits(&mut self) {
@@ -543,22 +547,19 @@ impl<'a> Writer<'a> {
         };
         let mut items = Vec::new();
         for device in entry.value.items() {
-            let parts = match &device.content {
-                Content::String(text) => {
-                    let mut parts = super::mounts::sections(text).into_iter();
-                    let source = parts.next().unwrap_or_default();
-                    let target = parts.next().unwrap_or(source);
-                    let permissions = parts.next().unwrap_or("rwm");
-                    [source, target, permissions].map(|part| Node::string(device.span, part))
-                }
-                _ => {
-                    let mut part = |key| device.get(key).and_then(|part| self.string(part));
-                    let source = part("source").unwrap_or_else(|| Node::string(device.span, ""));
-                    let target = part("target").unwrap_or_else(|| source.clone());
-                    let permissions =
-                        part("permissions").unwrap_or_else(|| Node::string(device.span, "rwm"));
-                    [source, target, permissions]
-                }
+            let parts = if let Content::String(text) = &device.content {
+                let mut parts = super::mounts::sections(text, false).into_iter();
+                let source = parts.next().unwrap_or_default();
+                let target = parts.next().unwrap_or(source);
+                let permissions = parts.next().unwrap_or("rwm");
+                [source, target, permissions].map(|part| Node::string(device.span, part))
+            } else {
+                let mut part = |key| device.get(key).and_then(|part| self.string(part));
+                let source = part("source").unwrap_or_else(|| Node::string(device.span, ""));
+                let target = part("target").unwrap_or_else(|| source.clone());
+                let permissions =
+                    part("permissions").unwrap_or_else(|| Node::string(device.span, "rwm"));
+                [source, target, permissions]
             };
             let names = ["PathOnHost", "PathInContainer", "CgroupPermissions"];
             items.push(Node::map(device.span, names.into_iter().zip(parts)));
@@ -575,16 +576,17 @@ impl<'a> Writer<'a> {
         let Some(entry) = self.written("tmpfs") else {
             return;
         };
-        let mut map = Node::map(entry.value.span, []);
+        let mut members = Members::default();
         for item in sequence(entry.value.clone()) {
             let Some(item) = self.string(&item) else {
                 continue;
             };
             let text = item.as_str().unwrap_or_default();
             let (path, options) = text.split_once(':').unwrap_or((text, ""));
-            map.set(path, item.span, Node::string(item.span, options));
+            members.insert(member(path, item.span, Node::string(item.span, options)));
         }
-        self.set(Half::Host, "Tmpfs", entry.key_span, map);
+        let tmpfs = map(entry.value.span, members);
+        self.set(Half::Host, "Tmpfs", entry.key_span, tmpfs);
     }
 
     /// The section `build`, for whoever can read the Dockerfile that it names.
@@ -612,13 +614,13 @@ impl<'a> Writer<'a> {
                 build.set(key, value.span, value);
             }
         }
-        let mut args = Node::map(entry.key_span, []);
+        let mut args = Members::default();
         for item in node.get("args").cloned().map(sequence).unwrap_or_default() {
             if let Some((name, value)) = self.assigned(&item) {
-                args.set(&name, value.span, value);
+                args.insert(member(&name, value.span, value));
             }
         }
-        build.set("args", args.span, args);
+        build.set("args", entry.key_span, map(entry.key_span, args));
         self.more.push(Entry {
             key: "Build".into(),
             key_span: entry.key_span,
@@ -649,7 +651,7 @@ impl<'a> Writer<'a> {
             }
             None => Vec::new(),
         };
-        let mut joined = Node::map(written.map_or(here, |entry| entry.value.span), []);
+        let mut joined = Members::default();
         let default = [("default".to_owned(), here)];
         let names = if names.is_empty() {
             &default[..]
@@ -658,8 +660,9 @@ impl<'a> Writer<'a> {
         };
         for (name, span) in names {
             let network = self.context.resource("networks", name);
-            joined.set(&network, *span, Node::map(*span, []));
+            joined.insert(member(&network, *span, Node::map(*span, [])));
         }
+        let joined = map(written.map_or(here, |entry| entry.value.span), joined);
         if let Some(first) = joined.entries().first() {
             let mode = Node::string(first.key_span, first.key.clone());
             let key = written.map_or(here, |entry| entry.key_span);
@@ -856,44 +859,37 @@ fn restart_name(node: Node) -> Node {
 
 /// The members of a map, or the `key=value` of a list, as a map of texts.
 pub(super) fn pairs(node: &Node) -> Node {
-    let mut map = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    let mut add = |key: String, key_span, value: Node| {
-        let entry = Entry {
-            key: key.clone(),
-            key_span,
-            value,
-        };
-        match places
-            .get(&key)
-            .and_then(|place: &usize| map.get_mut(*place))
-        {
-            Some(other) => *other = entry,
-            None => {
-                places.insert(key, map.len());
-                map.push(entry);
-            }
+    let mut members = Members::default();
+    if let Content::Map(entries) = &node.content {
+        for entry in entries {
+            let text = scalar(&entry.value).unwrap_or_default();
+            members.insert(Entry {
+                value: Node::string(entry.value.span, text),
+                ..entry.clone()
+            });
         }
-    };
-    match &node.content {
-        Content::Map(entries) => {
-            for entry in entries {
-                let value =
-                    Node::string(entry.value.span, scalar(&entry.value).unwrap_or_default());
-                add(entry.key.clone(), entry.key_span, value);
-            }
-        }
-        _ => {
-            for item in sequence(node.clone()) {
-                let text = scalar(&item).unwrap_or_default();
-                let (key, value) = text.split_once('=').unwrap_or((&text, ""));
-                add(key.to_owned(), item.span, Node::string(item.span, value));
-            }
+    } else {
+        for item in sequence(node.clone()) {
+            let text = scalar(&item).unwrap_or_default();
+            let (key, value) = text.split_once('=').unwrap_or((&text, ""));
+            members.insert(member(key, item.span, Node::string(item.span, value)));
         }
     }
+    map(node.span, members)
+}
+
+pub(super) fn member(key: &str, key_span: Span, value: Node) -> Entry {
+    Entry {
+        key: key.to_owned(),
+        key_span,
+        value,
+    }
+}
+
+fn map(span: Span, members: Members) -> Node {
     Node {
-        span: node.span,
-        content: Content::Map(map),
+        span,
+        content: Content::Map(members.into_entries()),
     }
 }
 
@@ -934,7 +930,8 @@ fn find_unknown(
         Content::String(_) if unknown.contains(&node.span) => found.push(pointer.clone()),
         Content::List(items) => {
             for (place, item) in items.iter().enumerate() {
-                pointer.push_str(&format!("/{place}"));
+                pointer.push('/');
+                pointer.push_str(&place.to_string());
                 find_unknown(item, unknown, pointer, found);
                 pointer.truncate(length);
             }

@@ -133,30 +133,23 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self) -> Result<Value, Fault> {
         let start = self.at;
-        match self.rest().chars().next() {
-            Some(quote @ ('"' | '\'')) => {
-                let content = self.quoted(quote)?;
-                let span = Span::new(start, self.at);
-                if quote == '\'' {
-                    return Ok(Value {
-                        text: content,
-                        known: true,
-                        span,
-                    });
-                }
-                self.replaced(&unescape(&content), span)
-            }
-            _ => {
-                let rest = self.rest();
-                let line = rest.split('\n').next().unwrap_or_default();
-                self.at += line.len();
-                let value = line.split(" #").next().unwrap_or_default().trim_end();
-                // A comment may follow the sign at once.
-                let value = if value.starts_with('#') { "" } else { value };
-                let span = Span::new(start, start + value.len());
-                self.replaced(value, span)
-            }
+        let first = self.rest().chars().next();
+        if let Some(quote @ ('"' | '\'')) = first {
+            let text = self.quoted(quote)?;
+            let span = Span::new(start, self.at);
+            return if quote == '"' {
+                self.replaced(&unescape(&text), span)
+            } else {
+                let known = true;
+                Ok(Value { text, known, span })
+            };
         }
+        let line = self.rest().split('\n').next().unwrap_or_default();
+        self.at += line.len();
+        let value = line.split(" #").next().unwrap_or_default().trim_end();
+        // A comment may follow the sign at once.
+        let value = if value.starts_with('#') { "" } else { value };
+        self.replaced(value, Span::new(start, start + value.len()))
     }
 
     fn quoted(&mut self, quote: char) -> Result<String, Fault> {
@@ -228,10 +221,9 @@ fn unescape(text: &str) -> Cow<'_, str> {
             Some('b') => out.push('\u{8}'),
             Some('f') => out.push('\u{c}'),
             Some('v') => out.push('\u{b}'),
-            Some('\\') => out.push('\\'),
             Some('$') => out.push_str("$$"),
+            Some('\\') | None => out.push('\\'),
             Some(other) => out.extend(['\\', other]),
-            None => out.push('\\'),
         }
     }
     Cow::Owned(out)
@@ -262,6 +254,7 @@ mod tests {
             ("A='b $C' # c", "b $C", true),
             ("A=\"b\\n\\$c\\\"\"", "b\n$c\"", true),
             ("A=\"b\nc\"", "b\nc", true),
+            (r#"A="b\\c\d""#, r"b\c\d", true),
             ("A=", "", true),
             ("A= # c", "", true),
             ("A=${B:-d}", "d", true),

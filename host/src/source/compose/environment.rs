@@ -46,12 +46,11 @@ impl Writer<'_> {
         if let Some((name, value)) = text.split_once('=') {
             return Some((name.to_owned(), Node::string(item.span, value)));
         }
-        let value = match self.context.variables.get(&text) {
-            Some(value) => Node::string(value.span, &*value.text),
-            None => {
-                self.loader.unknown.insert(item.span);
-                Node::string(item.span, format!("${{{text}}}"))
-            }
+        let value = if let Some(value) = self.context.variables.get(&text) {
+            Node::string(value.span, &*value.text)
+        } else {
+            self.loader.unknown.insert(item.span);
+            Node::string(item.span, format!("${{{text}}}"))
         };
         Some((text, value))
     }
@@ -153,16 +152,12 @@ struct Found {
 
 impl Found {
     fn add(&mut self, name: String, value: Node) {
-        match self
-            .places
-            .get(&name)
-            .and_then(|place| self.items.get_mut(*place))
-        {
-            Some(item) => *item = value,
-            None => {
-                self.places.insert(name, self.items.len());
-                self.items.push(value);
-            }
+        let known = self.places.get(&name);
+        if let Some(item) = known.and_then(|place| self.items.get_mut(*place)) {
+            *item = value;
+        } else {
+            self.places.insert(name, self.items.len());
+            self.items.push(value);
         }
     }
 }

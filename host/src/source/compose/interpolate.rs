@@ -107,7 +107,7 @@ fn expand(written: &str, variables: &Variables, depth: usize) -> Option<Replaced
         return Some(unknown());
     }
     match sign {
-        '-' if set => Some(current),
+        '-' | '?' if set => Some(current),
         '-' => replace_at(argument, variables, depth + 1).ok(),
         '+' if set => replace_at(argument, variables, depth + 1).ok(),
         '+' => Some(Replaced {
@@ -115,7 +115,6 @@ fn expand(written: &str, variables: &Variables, depth: usize) -> Option<Replaced
             known: true,
         }),
         // Without a value Compose refuses to start, so that somebody has to bring one.
-        '?' if set => Some(current),
         '?' => Some(unknown()),
         _ => None,
     }

@@ -108,12 +108,12 @@ pub(super) fn sequence(node: Node) -> Vec<Node> {
     match node.content {
         Content::Null => Vec::new(),
         Content::List(items) => items,
-        Content::Map(entries) => entries.into_iter().flat_map(pairs).collect(),
+        Content::Map(entries) => entries.iter().flat_map(pairs).collect(),
         _ => vec![node],
     }
 }
 
-fn pairs(entry: Entry) -> Vec<Node> {
+fn pairs(entry: &Entry) -> Vec<Node> {
     let pair = |value: &Node| match scalar(value) {
         Some(text) => Node::string(value.span, format!("{}={text}", entry.key)),
         None => Node::string(entry.key_span, entry.key.clone()),

@@ -36,15 +36,14 @@ impl Writer<'_> {
                 continue;
             };
             let target = volume.target.as_str().unwrap_or_default().to_owned();
-            match places
+            if let Some(other) = places
                 .get(&target)
                 .and_then(|place| volumes.get_mut(*place))
             {
-                Some(other) => *other = (item.span, volume),
-                None => {
-                    places.insert(target, volumes.len());
-                    volumes.push((item.span, volume));
-                }
+                *other = (item.span, volume);
+            } else {
+                places.insert(target, volumes.len());
+                volumes.push((item.span, volume));
             }
         }
         let (mut binds, mut mounts) = (Vec::new(), Vec::new());
@@ -131,7 +130,7 @@ impl Writer<'_> {
 
     fn short_volume(&mut self, item: &Node, text: &str) -> Option<Volume> {
         let node = |text: &str| Node::string(item.span, text);
-        let sections = sections(text);
+        let sections = sections(text, true);
         let (source, target, options) = match sections[..] {
             [target] => (None, target, ""),
             [source, target] => (Some(source), target, ""),
@@ -189,9 +188,7 @@ impl Writer<'_> {
         }
         let options = match kind.as_str() {
             Some("bind") => bind.and_then(bind_options),
-            Some("tmpfs") => item
-                .get("tmpfs")
-                .and_then(|tmpfs| self.tmpfs_options(tmpfs)),
+            Some("tmpfs") => item.get("tmpfs").map(|tmpfs| self.tmpfs_options(tmpfs)),
             _ => None,
         };
         Some(Volume {
@@ -204,7 +201,7 @@ impl Writer<'_> {
         })
     }
 
-    fn tmpfs_options(&mut self, tmpfs: &Node) -> Option<(&'static str, Node)> {
+    fn tmpfs_options(&mut self, tmpfs: &Node) -> (&'static str, Node) {
         let mut options = Node::map(tmpfs.span, []);
         for (key, field, unit) in [
             ("size", "SizeBytes", Unit::Byte),
@@ -217,7 +214,7 @@ impl Writer<'_> {
                 options.set(field, entry.key_span, number);
             }
         }
-        Some(("TmpfsOptions", options))
+        ("TmpfsOptions", options)
     }
 
     fn take_mounts(&mut self) -> Vec<Node> {
@@ -253,21 +250,14 @@ fn is_path(source: &str) -> bool {
         || (first.is_some_and(char::is_alphabetic) && second == Some(':'))
 }
 
-/// The parts between colons. Those within `${…}` and after the letter of a drive separate nothing.
-pub(super) fn sections(text: &str) -> Vec<&str> {
+/// The parts between colons. Those within `${…}` separate nothing; where there may be `drives`,
+/// nor does one after a single letter.
+pub(super) fn sections(text: &str, drives: bool) -> Vec<&str> {
     let mut sections = Vec::new();
     let (mut start, mut open) = (0, 0_usize);
     let mut before = ' ';
     for (at, c) in text.char_indices() {
-        let is_drive = at == start + 1
-            && before.is_ascii_alphabetic()
-            && text
-                .get(at + 1..)
-                .is_some_and(|rest| rest.starts_with(['\\', '/']))
-            && sections.len() < 2
-            && text
-                .get(at + 1..)
-                .is_some_and(|rest| rest.starts_with('\\') || rest.contains(':'));
+        let is_drive = drives && before.is_alphabetic() && at == start + before.len_utf8();
         match c {
             '{' if before == '$' || open > 0 => open += 1,
             '}' => open = open.saturating_sub(1),

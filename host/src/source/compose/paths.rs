@@ -28,7 +28,9 @@ pub(super) fn rebase_service(service: &mut Node, folder: &Path) {
         } else {
             Some(build)
         };
-        context.into_iter().for_each(|path| rebase(path, folder));
+        if let Some(path) = context {
+            rebase(path, folder);
+        }
     }
     for key in ["env_file", "label_file"] {
         if let Some(files) = member(service, key) {
@@ -39,7 +41,9 @@ pub(super) fn rebase_service(service: &mut Node, folder: &Path) {
                 } else {
                     Some(&mut item)
                 };
-                path.into_iter().for_each(|path| rebase(path, folder));
+                if let Some(path) = path {
+                    rebase(path, folder);
+                }
                 item
             });
             files.content = Content::List(rebased.collect());
@@ -50,9 +54,9 @@ pub(super) fn rebase_service(service: &mut Node, folder: &Path) {
         ..
     }) = member(service, "volumes")
     {
-        volumes
-            .iter_mut()
-            .for_each(|volume| rebase_volume(volume, folder));
+        for volume in volumes {
+            rebase_volume(volume, folder);
+        }
     }
 }
 
@@ -73,9 +77,11 @@ pub(super) fn rebase_project(root: &mut Node, folder: &Path) {
         for entry in entries {
             match key {
                 None => rebase_service(&mut entry.value, folder),
-                Some(key) => member(&mut entry.value, key)
-                    .into_iter()
-                    .for_each(|path| rebase(path, folder)),
+                Some(key) => {
+                    if let Some(path) = member(&mut entry.value, key) {
+                        rebase(path, folder);
+                    }
+                }
             }
         }
     }
@@ -88,10 +94,10 @@ fn rebase_volume(volume: &mut Node, folder: &Path) {
         {
             *written = format!("{}:{rest}", joined(folder, source));
         }
-    } else if volume.text("type") == Some("bind") {
-        member(volume, "source")
-            .into_iter()
-            .for_each(|path| rebase(path, folder));
+    } else if volume.text("type") == Some("bind")
+        && let Some(path) = member(volume, "source")
+    {
+        rebase(path, folder);
     }
 }
 

@@ -128,11 +128,11 @@ fn short(text: &str, unknown: bool) -> Option<Vec<Port>> {
         Some((address, rest)) => (address, rest),
         None => ("", text),
     };
-    let mut parts = sections(rest);
-    let target = parts.pop()?;
-    let published = parts.pop().unwrap_or_default();
+    let mut before = sections(rest, false);
+    let target = before.pop()?;
+    let published = before.pop().unwrap_or_default();
     let address = if address.is_empty() {
-        parts.join(":")
+        before.join(":")
     } else {
         address.to_owned()
     };

@@ -10,11 +10,15 @@ use crate::object::{Content, Entry, Node, Span, Text};
 use crate::source::yaml::{Dialect, read_as};
 use crate::source::{Fault, InputFault, MAX_TEXT};
 
-/// How many files a project may name, how long a chain of `extends` or `include` may be, and how
-/// many values `extends` may copy. Real projects stay far below; beyond is made to exhaust.
+/// How many files a project may name, how long a chain of `extends` or `include` may be, how many
+/// values `extends` may copy, and how many services or other parts a file may hold. Real projects stay far below; beyond is made to exhaust.
 const MAX_FILES: usize = 500;
 const MAX_CHAIN: usize = 30;
-const MAX_COPIED: usize = 1_000_000;
+const MAX_COPIED: usize = 300_000;
+const MAX_MEMBERS: usize = 10_000;
+
+/// The parts of a project that hold members by their names.
+const SECTIONS: [&str; 5] = ["services", "volumes", "networks", "secrets", "configs"];
 
 /// What reading the files of a project brings to light.
 pub(super) struct Loader {
@@ -139,9 +143,9 @@ impl Loader {
                 merged = Some(match merged {
                     None => root,
                     Some(mut base) => {
-                        resets
-                            .iter()
-                            .for_each(|path| merge::remove(&mut base, path));
+                        for path in &resets {
+                            merge::remove(&mut base, path);
+                        }
                         match merge::projects(base, root) {
                             Ok(merged) => merged,
                             Err(misfit) => return self.misfit(&misfit.0),
@@ -167,6 +171,15 @@ impl Loader {
             self.fault_in(text, &fault);
             return None;
         }
+        if let Some(section) = found.documents.iter().find_map(crowded) {
+            let mut span = section.key_span;
+            span.text = text;
+            self.fault(
+                span,
+                format!("holds more than {MAX_MEMBERS} members; split it"),
+            );
+            return None;
+        }
         let models = found.documents.into_iter().map(|mut root| {
             root.in_text(text);
             let mut resets = Vec::new();
@@ -185,18 +198,17 @@ impl Loader {
     fn interpolate(&mut self, node: &mut Node, variables: &Variables) {
         let span = node.span;
         match &mut node.content {
-            Content::String(text) if text.contains('$') => match replace(text, variables) {
-                Ok(replaced) => {
-                    if !replaced.known {
-                        self.unknown.insert(span);
-                    }
-                    *text = replaced.text;
-                }
-                Err(_) => {
+            Content::String(text) if text.contains('$') => {
+                let replaced = replace(text, variables);
+                if !replaced.as_ref().is_ok_and(|replaced| replaced.known) {
                     self.unknown.insert(span);
+                }
+                if let Ok(replaced) = replaced {
+                    *text = replaced.text;
+                } else {
                     self.fault(span, "holds a `$` that starts no variable, and Compose refuses that; write `$$` for the sign itself");
                 }
-            },
+            }
             Content::List(items) => items
                 .iter_mut()
                 .for_each(|item| self.interpolate(item, variables)),
@@ -323,8 +335,7 @@ impl Loader {
             return;
         };
         for section in sections {
-            let known = ["services", "volumes", "networks", "secrets", "configs"];
-            if !known.contains(&section.key.as_str()) {
+            if !SECTIONS.contains(&section.key.as_str()) {
                 continue;
             }
             if root.get(&section.key).is_none() {
@@ -611,6 +622,13 @@ impl Loader {
             self.faults.push(fault);
         }
     }
+}
+
+/// The section of a project that holds too many members.
+fn crowded(root: &Node) -> Option<&Entry> {
+    let entries = root.entries().iter();
+    let mut sections = entries.filter(|entry| SECTIONS.contains(&entry.key.as_str()));
+    sections.find(|entry| entry.value.entries().len() > MAX_MEMBERS)
 }
 
 fn has_service(model: &Model, name: &str) -> bool {

@@ -1,3 +1,5 @@
+//! Projects as they are written, and what becomes of them.
+
 use std::fs;
 
 use proptest::prelude::*;
@@ -186,9 +188,13 @@ fn volumes_become_binds_and_mounts() {
 
 #[test]
 fn windows_paths_keep_their_drive() {
-    assert_eq!(mounts::sections(r"C:\a:D:\b:ro"), [r"C:\a", r"D:\b", "ro"]);
-    assert_eq!(mounts::sections("${A:-b}:/c"), ["${A:-b}", "/c"]);
-    assert_eq!(mounts::sections("a:/b"), ["a", "/b"]);
+    assert_eq!(
+        mounts::sections(r"C:\a:D:\b:ro", true),
+        [r"C:\a", r"D:\b", "ro"]
+    );
+    assert_eq!(mounts::sections("${A:-b}:/c", true), ["${A:-b}", "/c"]);
+    assert_eq!(mounts::sections("a:/b", true), ["a:/b"]);
+    assert_eq!(mounts::sections("a:/b", false), ["a", "/b"]);
 }
 
 #[test]
@@ -331,7 +337,7 @@ fn variables_come_from_the_file_beside() {
     assert_eq!(
         (
             &place.text.content[place.shown.range()],
-            place.text.name.ends_with(".env")
+            place.text.name.ends_with("/.env")
         ),
         ("hush", true)
     );
@@ -591,16 +597,18 @@ fn check(node: &Node, texts: &[Arc<Text>]) {
 
 #[test]
 fn what_is_made_to_exhaust_is_refused_in_time() {
-    let base: String = (0..20_000).map(|n| format!("      V{n}: x\n")).collect();
-    let others: String = (0..2_000)
-        .map(|n| format!("  s{n}: {{extends: base}}\n"))
-        .collect();
+    let lines = |count: usize, line: &dyn Fn(usize) -> String| {
+        let lines: Vec<String> = (0..count).map(line).collect();
+        lines.concat()
+    };
+    let base = lines(20_000, &|n| format!("      V{n}: x\n"));
+    let others = lines(2_000, &|n| format!("  s{n}: {{extends: base}}\n"));
     let text = format!("services:\n  base:\n    environment:\n{base}{others}");
     assert!(!reading(&text).faults.is_empty());
-    let chain: String = (0..5_000)
-        .map(|n| format!("  s{n}: {{extends: s{}}}\n", n + 1))
-        .collect();
+    let chain = lines(5_000, &|n| format!("  s{n}: {{extends: s{}}}\n", n + 1));
     assert!(!reading(&format!("services:\n{chain}")).faults.is_empty());
+    let crowd = lines(10_001, &|n| format!("  s{n}: {{image: x}}\n"));
+    assert!(!reading(&format!("services:\n{crowd}")).faults.is_empty());
     reading(&format!(
         "services:\n  a:\n    user: \"{}\"\n",
         "${A:-".repeat(100_000)
@@ -624,11 +632,12 @@ proptest! {
         ]),
     ), 0..8)) {
         let mut seen = std::collections::HashSet::new();
-        let members: String = members
+        let members: Vec<String> = members
             .iter()
             .filter(|(key, _)| seen.insert(*key))
             .map(|(key, value)| format!("    {key}: {value}\n"))
             .collect();
+        let members = members.concat();
         let reading = reading(&format!("secrets: {{x: {{content: $A}}}}\nservices:\n  web:\n{members}    init: true\n  o: {{extends: web}}\n"));
         for object in &reading.objects {
             check(&object.document, &object.texts);

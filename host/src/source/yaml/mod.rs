@@ -1428,6 +1428,38 @@ mod tests {
         fault(&"a: \"\n".repeat(99_999));
     }
 
+    #[test]
+    fn compose_reads_words_merges_and_equal_keys_in_its_own_way() {
+        let read = |text: &str| read_as(text, Dialect::Compose);
+        let value = |text: &str| {
+            let found = read(text);
+            assert_eq!(found.fault, None, "{text}");
+            serde_json::to_value(&found.documents[0]).unwrap()
+        };
+        assert_eq!(
+            value("[no, yes, on, off, y, n, No, true, False, 0644, 0o17, ~]"),
+            json!([
+                "no", "yes", "on", "off", "y", "n", "No", true, false, 420, 15, null
+            ])
+        );
+        assert_eq!(
+            value("a: &a {x: 1, y: 1}\nb: {x: 2, <<: *a}\n")["b"],
+            json!({"x": 2, "y": 1})
+        );
+        assert_eq!(
+            value("a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n")["c"],
+            json!({"x": 1, "y": 2})
+        );
+        for text in ["a: 1\na: 2\n", "a: {<<: {b: 1}, <<: {c: 1}}\n"] {
+            let fault = read(text).fault.map(|fault| fault.message);
+            assert!(
+                fault.is_some_and(|message| message.contains("twice")),
+                "{text}"
+            );
+        }
+        assert_eq!(value("{\"a\": no}"), json!({"a": "no"}));
+    }
+
     fn check(node: &Node, text: &str) {
         assert!(text.get(node.span.range()).is_some(), "{text:?} {node:?}");
         node.items().iter().for_each(|item| check(item, text));
