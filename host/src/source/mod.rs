@@ -5,6 +5,7 @@
 
 mod client;
 mod cluster;
+mod compose;
 pub mod daemon;
 mod docker;
 pub mod dockerfile;
@@ -45,6 +46,8 @@ pub enum Format {
     Daemon,
     /// The config.json of a Docker client.
     Client,
+    /// A Compose project.
+    Compose,
     /// What configures the components of a Kubernetes cluster: kubelet, etcd, k3s and rke2.
     Cluster,
     /// What was captured of a host: files, processes and what configures them.
@@ -68,12 +71,13 @@ const DOCUMENTS: [(Format, Recognise, ReadDocument); 5] = [
 
 impl Format {
     /// The names by which a user chooses a format.
-    pub const NAMES: [(&'static str, Self); 7] = [
+    pub const NAMES: [(&'static str, Self); 8] = [
         ("dockerfile", Self::Dockerfile),
         ("docker", Self::Docker),
         ("manifest", Self::Manifest),
         ("docker-daemon", Self::Daemon),
         ("docker-client", Self::Client),
+        ("compose", Self::Compose),
         ("cluster", Self::Cluster),
         ("facts", Self::Facts),
     ];
@@ -86,6 +90,9 @@ impl Format {
         }
         if client::is_file(path) {
             return Some(Self::Client);
+        }
+        if compose::is_promised(path) {
+            return Some(Self::Compose);
         }
         let name = path.file_name()?.to_str()?;
         let extension = path
@@ -252,7 +259,9 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
         Some(Format::Dockerfile) => read_dockerfile(text, name),
         Some(Format::Daemon) => daemon::read(text, name),
         Some(Format::Client) => client::read_text(text, name),
+        Some(Format::Compose) => compose::read(text),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
+        None if compose::recognises(text) => compose::read(text),
         _ => read_documents(text, name, format),
     };
     if reading.written == 0 && !reading.faults.is_empty() && is_template(text) {
@@ -266,6 +275,7 @@ fn is_plausible(content: &str) -> bool {
     dockerfile_by_content(content)
         || docker::is_plausible(content)
         || client::is_plausible(content)
+        || compose::is_plausible(content)
         || cluster::is_plausible(content)
         || manifest::is_plausible(content)
 }

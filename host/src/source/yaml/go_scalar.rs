@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::Dialect;
+
 /// A scalar's explicit tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
@@ -50,14 +52,23 @@ pub(super) enum Scalar {
 }
 
 /// What a scalar that may be other than a string stands for, or why Go refuses it.
-pub(super) fn resolve(text: &str, tag: Tag) -> Result<Scalar, String> {
+pub(super) fn resolve(text: &str, tag: Tag, dialect: Dialect) -> Result<Scalar, String> {
     match tag {
         Tag::Str | Tag::Merge | Tag::Bare | Tag::Other => Ok(Scalar::Text(text.to_owned())),
         Tag::Binary => binary(text).map(Scalar::Text),
+        Tag::None if dialect == Dialect::Compose && is_old_boolean(text) => {
+            Ok(Scalar::Text(text.to_owned()))
+        }
         Tag::None => Ok(plain(text)),
         Tag::Timestamp if is_timestamp(text) => Ok(Scalar::Text(text.to_owned())),
         _ => tagged(text, tag),
     }
+}
+
+/// Whether a word is a boolean in YAML 1.1 alone; to goyaml.v3 it is a string.
+fn is_old_boolean(text: &str) -> bool {
+    let known = ["true", "True", "TRUE", "false", "False", "FALSE"];
+    matches!(word(text), Some(Scalar::Bool(_))) && !known.contains(&text)
 }
 
 fn tagged(text: &str, tag: Tag) -> Result<Scalar, String> {
@@ -505,13 +516,25 @@ mod tests {
 
     #[test]
     fn tags_decide_or_are_refused() {
-        assert_eq!(resolve("12", Tag::Str), Ok(text("12")));
-        assert_eq!(resolve("12", Tag::Other), Ok(text("12")));
-        assert_eq!(resolve("3", Tag::Float), Ok(Scalar::Float(3.0)));
-        assert_eq!(resolve("yes", Tag::Bool), Ok(Scalar::Bool(true)));
-        assert_eq!(resolve("", Tag::Null), Ok(Scalar::Null));
-        assert_eq!(resolve("aGk=", Tag::Binary), Ok(text("hi")));
-        assert_eq!(resolve("gIA=", Tag::Binary), Ok(text("\u{FFFD}\u{FFFD}")));
+        assert_eq!(resolve("12", Tag::Str, Dialect::Kubectl), Ok(text("12")));
+        assert_eq!(resolve("12", Tag::Other, Dialect::Kubectl), Ok(text("12")));
+        assert_eq!(
+            resolve("3", Tag::Float, Dialect::Kubectl),
+            Ok(Scalar::Float(3.0))
+        );
+        assert_eq!(
+            resolve("yes", Tag::Bool, Dialect::Kubectl),
+            Ok(Scalar::Bool(true))
+        );
+        assert_eq!(resolve("", Tag::Null, Dialect::Kubectl), Ok(Scalar::Null));
+        assert_eq!(
+            resolve("aGk=", Tag::Binary, Dialect::Kubectl),
+            Ok(text("hi"))
+        );
+        assert_eq!(
+            resolve("gIA=", Tag::Binary, Dialect::Kubectl),
+            Ok(text("\u{FFFD}\u{FFFD}"))
+        );
         let refused = [
             ("x", Tag::Int),
             ("", Tag::Bool),
@@ -523,7 +546,10 @@ mod tests {
             ("18446744073709551615", Tag::Float),
         ];
         for (value, tag) in refused {
-            assert!(resolve(value, tag).is_err(), "{value} {tag:?}");
+            assert!(
+                resolve(value, tag, Dialect::Kubectl).is_err(),
+                "{value} {tag:?}"
+            );
         }
     }
 
@@ -536,7 +562,10 @@ mod tests {
             "2001-12-14 1:2:3.5",
             "2001-01-01T00:00:00Z",
         ] {
-            assert_eq!(resolve(time, Tag::Timestamp), Ok(text(time)));
+            assert_eq!(
+                resolve(time, Tag::Timestamp, Dialect::Kubectl),
+                Ok(text(time))
+            );
         }
         for wrong in [
             "2001-13-1",
@@ -546,7 +575,10 @@ mod tests {
             "2001-1-1T1:2:3",
             "2001-1-1x",
         ] {
-            assert!(resolve(wrong, Tag::Timestamp).is_err(), "{wrong}");
+            assert!(
+                resolve(wrong, Tag::Timestamp, Dialect::Kubectl).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ mod go_scalar;
 mod relax;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::Number;
@@ -25,21 +25,38 @@ use super::{Documents, Fault, MAX_DEPTH, json};
 const ALIASED_VALUES: usize = 100_000;
 const ALIASED_BYTES: usize = 64 << 20;
 
-/// Reads the documents of a text.
+/// Whose rules a text is read by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// kubectl: goyaml.v2, in which `yes` is a boolean and the last of equal keys wins.
+    #[default]
+    Kubectl,
+    /// Compose: goyaml.v3, in which `yes` is a string, equal keys are an error, and what a map
+    /// says itself outweighs what it merges, wherever the merge key stands.
+    Compose,
+}
+
+/// Reads the documents of a text as kubectl does.
 #[must_use]
 pub fn read(text: &str) -> Documents {
+    read_as(text, Dialect::Kubectl)
+}
+
+/// Reads the documents of a text by the rules of a dialect.
+#[must_use]
+pub fn read_as(text: &str, dialect: Dialect) -> Documents {
     if let Err(fault) = check_size(text) {
         return Documents::failed(fault);
     }
-    if !text.trim_start().starts_with('{') {
-        return read_yaml(text);
+    if dialect == Dialect::Compose || !text.trim_start().starts_with('{') {
+        return read_yaml(text, dialect);
     }
     // As kubectl does, for JSON allows what YAML forbids, such as pairs of surrogates.
     let json = json::read_all(text);
     if json.fault.is_none() {
         return json;
     }
-    let yaml = read_yaml(text);
+    let yaml = read_yaml(text, dialect);
     if yaml.fault.is_some() && is_meant_as_json(text) {
         json
     } else {
@@ -53,16 +70,19 @@ fn is_meant_as_json(text: &str) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with('"'))
 }
 
-fn read_yaml(text: &str) -> Documents {
+fn read_yaml(text: &str, dialect: Dialect) -> Documents {
+    let separator = (dialect == Dialect::Kubectl)
+        .then(|| odd_separator(text))
+        .flatten();
     let fault = forbidden(text)
         .into_iter()
-        .chain(odd_separator(text))
+        .chain(separator)
         .min_by_key(|fault| fault.at);
     let Some(fault) = fault else {
-        return read_clean(text);
+        return read_clean(text, dialect);
     };
     let clean = text.get(..fault.at).unwrap_or_default();
-    let mut found = read_clean(clean);
+    let mut found = read_clean(clean, dialect);
     if found.fault.is_none() {
         // What was cut off may have belonged to the last document.
         found.documents.pop();
@@ -115,28 +135,30 @@ fn is_forbidden(c: char) -> bool {
     }
 }
 
-fn read_clean(text: &str) -> Documents {
+fn read_clean(text: &str, dialect: Dialect) -> Documents {
     let ended = with_final_break(text);
     let strict = (!has_old_breaks(&ended)).then(|| {
         let origin = Origin {
             relaxed: None,
             length: text.len(),
         };
-        Composer::new(&ended, origin).read()
+        Composer::new(&ended, origin, dialect).read()
     });
     match strict {
         Some(found) if found.fault.is_none() => found,
-        strict => relaxed(&ended, text.len()).or(strict).unwrap_or_default(),
+        strict => relaxed(&ended, text.len(), dialect)
+            .or(strict)
+            .unwrap_or_default(),
     }
 }
 
-fn relaxed(text: &str, length: usize) -> Option<Documents> {
+fn relaxed(text: &str, length: usize, dialect: Dialect) -> Option<Documents> {
     let relaxed = relax(text)?;
     let origin = Origin {
         relaxed: Some(&relaxed),
         length,
     };
-    Some(Composer::new(&relaxed.text, origin).read())
+    Some(Composer::new(&relaxed.text, origin, dialect).read())
 }
 
 /// The way from the text that is parsed back to the one that was given.
@@ -195,6 +217,7 @@ struct Open {
 struct Composer<'a> {
     text: &'a str,
     origin: Origin<'a>,
+    dialect: Dialect,
     places: Places<'a>,
     parts: Vec<Part>,
     open: Vec<Open>,
@@ -205,10 +228,11 @@ struct Composer<'a> {
 }
 
 impl<'a> Composer<'a> {
-    fn new(text: &'a str, origin: Origin<'a>) -> Self {
+    fn new(text: &'a str, origin: Origin<'a>, dialect: Dialect) -> Self {
         Self {
             text,
             origin,
+            dialect,
             places: Places::new(text),
             parts: Vec::new(),
             open: Vec::new(),
@@ -403,6 +427,7 @@ impl<'a> Composer<'a> {
         let mut decoder = Decoder {
             parts: &self.parts,
             origin: self.origin,
+            dialect: self.dialect,
             aliased: &mut self.aliased,
             aliases: 0,
         };
@@ -563,6 +588,7 @@ struct Aliased {
 struct Decoder<'a> {
     parts: &'a [Part],
     origin: Origin<'a>,
+    dialect: Dialect,
     aliased: &'a mut Aliased,
     /// How many aliases lead to the current value.
     aliases: usize,
@@ -573,7 +599,7 @@ impl<'a> Decoder<'a> {
         let part = self.part(index)?;
         let content = match &part.written {
             Written::Alias(target) => return self.aliased(|decoder| decoder.node(*target, depth)),
-            Written::Scalar { .. } => Self::scalar(part)?,
+            Written::Scalar { .. } => self.scalar(part)?,
             Written::List(items) => {
                 let depth = deeper(part, depth)?;
                 Content::List(
@@ -585,7 +611,7 @@ impl<'a> Decoder<'a> {
             }
             Written::Map(members) => {
                 let mut found = Members::default();
-                self.members(part, members, &mut found, depth)?;
+                self.merged(part, members, &mut found, depth)?;
                 Content::Map(found.into_entries())
             }
         };
@@ -658,6 +684,48 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// Adds the members of a map as goyaml.v3 does: what its merge key brings yields to what it
+    /// says itself, and no key may stand twice.
+    fn own_members(
+        &mut self,
+        part: &Part,
+        members: &[usize],
+        found: &mut Members,
+        depth: usize,
+    ) -> Result<(), Fault> {
+        let inner = deeper(part, depth)?;
+        let mut own = HashSet::new();
+        let mut merges = 0;
+        for member in members.chunks_exact(2) {
+            let [key, value] = *member else { continue };
+            let key = self.part(key)?;
+            if is_merge(key) {
+                merges += 1;
+                if merges > 1 {
+                    return Err(twice(key, "<<"));
+                }
+                self.merge(value, found, inner)?;
+            }
+        }
+        for member in members.chunks_exact(2) {
+            let [key, value] = *member else { continue };
+            let key = self.part(key)?;
+            if is_merge(key) {
+                continue;
+            }
+            let entry = Entry {
+                key: self.key(key)?,
+                key_span: self.key_span(key),
+                value: self.node(value, inner)?,
+            };
+            if !own.insert(entry.key.clone()) {
+                return Err(twice(key, &entry.key));
+            }
+            found.insert(entry);
+        }
+        Ok(())
+    }
+
     fn merge(&mut self, index: usize, found: &mut Members, depth: usize) -> Result<(), Fault> {
         let part = self.part(index)?;
         match &part.written {
@@ -671,15 +739,28 @@ impl<'a> Decoder<'a> {
 
     fn merge_map(&mut self, source: &Part, found: &mut Members, depth: usize) -> Result<(), Fault> {
         match &source.written {
-            Written::Map(members) => self.members(source, members, found, depth),
+            Written::Map(members) => self.merged(source, members, found, depth),
             Written::Alias(target) => self.aliased(|decoder| {
                 let target = decoder.part(*target)?;
                 match &target.written {
-                    Written::Map(members) => decoder.members(target, members, found, depth),
+                    Written::Map(members) => decoder.merged(target, members, found, depth),
                     _ => Err(not_a_map(source)),
                 }
             }),
             _ => Err(not_a_map(source)),
+        }
+    }
+
+    fn merged(
+        &mut self,
+        part: &Part,
+        members: &[usize],
+        found: &mut Members,
+        depth: usize,
+    ) -> Result<(), Fault> {
+        match self.dialect {
+            Dialect::Kubectl => self.members(part, members, found, depth),
+            Dialect::Compose => self.own_members(part, members, found, depth),
         }
     }
 
@@ -704,7 +785,7 @@ impl<'a> Decoder<'a> {
         if !plain && tag == Tag::None {
             return Ok(text.clone());
         }
-        match resolve(text, tag).map_err(|message| Fault::new(part.start, message))? {
+        match resolve(text, tag, self.dialect).map_err(|message| Fault::new(part.start, message))? {
             Scalar::Null => refuse("null"),
             Scalar::Uint(_) => refuse("an integer of more than 63 bits"),
             Scalar::Bool(value) => Ok(value.to_string()),
@@ -714,14 +795,16 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn scalar(part: &Part) -> Result<Content, Fault> {
+    fn scalar(&self, part: &Part) -> Result<Content, Fault> {
         let Written::Scalar { text, plain, tag } = &part.written else {
             return Ok(Content::Null);
         };
         if !plain && *tag == Tag::None {
             return Ok(Content::String(text.clone()));
         }
-        let value = match resolve(text, *tag).map_err(|message| Fault::new(part.start, message))? {
+        let value = match resolve(text, *tag, self.dialect)
+            .map_err(|message| Fault::new(part.start, message))?
+        {
             Scalar::Null => Content::Null,
             Scalar::Bool(value) => Content::Bool(value),
             Scalar::Int(value) => Content::Number(value.into()),
@@ -750,6 +833,13 @@ impl<'a> Decoder<'a> {
     fn span(&self, part: &Part) -> Span {
         Span::new(self.origin.place(part.start), self.origin.place(part.end))
     }
+}
+
+fn twice(key: &Part, name: &str) -> Fault {
+    Fault::new(
+        key.start,
+        format!("the key {name} stands twice in this map, and Compose refuses that; keep one"),
+    )
 }
 
 fn deeper(part: &Part, depth: usize) -> Result<usize, Fault> {
@@ -1336,6 +1426,38 @@ mod tests {
             "\n1,".repeat(1_000_000)
         ));
         fault(&"a: \"\n".repeat(99_999));
+    }
+
+    #[test]
+    fn compose_reads_words_merges_and_equal_keys_in_its_own_way() {
+        let read = |text: &str| read_as(text, Dialect::Compose);
+        let value = |text: &str| {
+            let found = read(text);
+            assert_eq!(found.fault, None, "{text}");
+            serde_json::to_value(&found.documents[0]).unwrap()
+        };
+        assert_eq!(
+            value("[no, yes, on, off, y, n, No, true, False, 0644, 0o17, ~]"),
+            json!([
+                "no", "yes", "on", "off", "y", "n", "No", true, false, 420, 15, null
+            ])
+        );
+        assert_eq!(
+            value("a: &a {x: 1, y: 1}\nb: {x: 2, <<: *a}\n")["b"],
+            json!({"x": 2, "y": 1})
+        );
+        assert_eq!(
+            value("a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n")["c"],
+            json!({"x": 1, "y": 2})
+        );
+        for text in ["a: 1\na: 2\n", "a: {<<: {b: 1}, <<: {c: 1}}\n"] {
+            let fault = read(text).fault.map(|fault| fault.message);
+            assert!(
+                fault.is_some_and(|message| message.contains("twice")),
+                "{text}"
+            );
+        }
+        assert_eq!(value("{\"a\": no}"), json!({"a": "no"}));
     }
 
     fn check(node: &Node, text: &str) {
