@@ -57,7 +57,7 @@ pub(super) struct Writer<'a> {
 }
 
 /// Members whose value is taken as text.
-const TEXTS: [(&str, Half, &str); 19] = [
+const TEXTS: [(&str, Half, &str); 18] = [
     ("user", Half::Config, "User"),
     ("image", Half::Config, "Image"),
     ("hostname", Half::Config, "Hostname"),
@@ -76,7 +76,6 @@ const TEXTS: [(&str, Half, &str); 19] = [
     ("cpuset", Half::Host, "CpusetCpus"),
     ("volume_driver", Half::Host, "VolumeDriver"),
     ("network_mode", Half::Host, "NetworkMode"),
-    ("pull_policy", Half::Config, "PullPolicy"),
 ];
 
 const FLAGS: [(&str, Half, &str); 6] = [

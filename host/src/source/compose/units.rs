@@ -67,8 +67,8 @@ pub(super) fn duration(text: &str) -> Option<i64> {
     (!text.trim().is_empty()).then(|| whole(sum)).flatten()
 }
 
-/// The words of a command line; none if a quote is not closed. Compose replaces no variables
-/// here and knows no operators.
+/// The words of a command line; none if a quote or an escape is not closed. Compose replaces no variables
+/// here, ends at an operator and refuses an open parenthesis.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -77,11 +77,14 @@ pub(super) fn words(text: &str) -> Option<Vec<String>> {
     while let Some(c) = chars.next() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
-            (Some('"') | None, '\\') => word.get_or_insert_default().extend(chars.next()),
+            (Some('"') | None, '\\') => word.get_or_insert_default().push(chars.next()?),
             (None, '"' | '\'') => {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
+            // Compose keeps what stands before an operator, and starts no shell for the rest.
+            (None, ';' | '&' | '|' | '<' | '>') => break,
+            (None, '(') => return None,
             (None, c) if c.is_whitespace() => words.extend(word.take()),
             (_, c) => word.get_or_insert_default().push(c),
         }
@@ -142,7 +145,11 @@ mod tests {
             split(r#"sh -c "echo \"a b\"" '' c\ d"#).as_deref(),
             Some("sh|-c|echo \"a b\"||c d")
         );
-        assert_eq!(split("sh -c 'x").as_deref(), None);
+        assert_eq!(split("a b; c").as_deref(), Some("a|b"));
+        assert_eq!(split("a 'b;c' && d").as_deref(), Some("a|b;c"));
+        assert_eq!(split("a (b)"), None);
+        assert_eq!(split("sh -c 'x"), None);
+        assert_eq!(split(r"x\"), None);
         assert_eq!(split("").as_deref(), Some(""));
     }
 }
