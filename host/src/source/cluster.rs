@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stridegate_shapes::component::{
-    Component, Distribution, components, is_distribution_config, of_distribution_config,
+    Component, Distribution, MAX_COMPONENTS, components, is_distribution_config,
+    of_distribution_config,
 };
 use stridegate_shapes::{Kind, etcd, kubelet};
 
@@ -95,7 +96,16 @@ pub(super) fn add_components(
     text: &Arc<Text>,
     reading: &mut Reading,
 ) {
-    for component in components(pod) {
+    let components = components(pod);
+    if components.len() > MAX_COMPONENTS {
+        let message = format!(
+            "{identity}: starts more than {MAX_COMPONENTS} components of a cluster; split it"
+        );
+        let position = Some(text.position(pod.span.start as usize));
+        reading.faults.push(InputFault { position, message });
+        return;
+    }
+    for component in components {
         push(component, identity, text, reading);
     }
 }
@@ -296,6 +306,16 @@ mod tests {
         node.items()
             .iter()
             .try_for_each(|item| check(item, content))
+    }
+
+    #[test]
+    fn a_pod_of_too_many_components_is_a_fault() {
+        let script = "etcd;".repeat(1000);
+        let content = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{}}\nspec:\n  containers:\n  - command: [sh, -c, \"{script}\"]\n"
+        );
+        let reading = read_text(&Arc::new(Text::new("x", content)), "x", None);
+        assert_eq!((reading.faults.len(), reading.objects.len()), (1, 1));
     }
 
     #[test]
