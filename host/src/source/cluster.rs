@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stridegate_shapes::component::{
-    Component, Distribution, components, is_distribution_config, of_distribution_config,
+    Component, Distribution, MAX_COMPONENTS, components, is_distribution_config,
+    of_distribution_config,
 };
 use stridegate_shapes::{Kind, etcd, kubelet};
 
@@ -90,7 +91,20 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
 
 /// Adds the components that a Pod starts, under the name of the object as written.
 pub(super) fn add_components(pod: &Object, reading: &mut Reading) {
-    for (kind, document) in components(&pod.document) {
+    let components = components(&pod.document);
+    if components.len() > MAX_COMPONENTS {
+        let identity = &pod.identity;
+        let message = format!(
+            "{identity}: starts more than {MAX_COMPONENTS} components of a cluster; split it"
+        );
+        let position = pod
+            .texts
+            .first()
+            .map(|text| text.position(pod.document.span.start as usize));
+        reading.faults.push(InputFault { position, message });
+        return;
+    }
+    for (kind, document) in components {
         let component = Object {
             kind,
             version: kubelet::VERSION.into(),
@@ -301,6 +315,16 @@ mod tests {
         node.items()
             .iter()
             .try_for_each(|item| check(item, content))
+    }
+
+    #[test]
+    fn a_pod_of_too_many_components_is_a_fault() {
+        let script = "etcd;".repeat(1000);
+        let content = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{}}\nspec:\n  containers:\n  - command: [sh, -c, \"{script}\"]\n"
+        );
+        let reading = read_text(&Arc::new(Text::new("x", content)), "x", None);
+        assert_eq!((reading.faults.len(), reading.objects.len()), (1, 1));
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub const TABLE: Table = Table {
         "version",
         "watch-cache",
     ],
+    files: &["openshift-config"],
     aliases: &[(
         "experimental-encryption-provider-config",
         "encryption-provider-config",

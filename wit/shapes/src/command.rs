@@ -283,10 +283,14 @@ fn expand(word: &Word, environment: &Environment) -> Word {
             rest = after;
             continue;
         }
-        let reference = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        let Some((name, after)) = reference else {
+        let Some(inner) = rest.strip_prefix('(') else {
             text.push('$');
             continue;
+        };
+        let Some((name, after)) = inner.split_once(')') else {
+            // No later reference can end either.
+            text.push('$');
+            break;
         };
         rest = after;
         match environment.get(name) {
@@ -416,9 +420,10 @@ impl Lexer<'_> {
             self.unknown();
             return inner.split_once(')').map_or("", |(_, rest)| rest);
         }
-        let braced = after
-            .strip_prefix('{')
-            .and_then(|rest| rest.split_once('}'));
+        let braced = after.strip_prefix('{').map(|inner| {
+            // A brace that is never closed is an error, and nothing after it is run.
+            inner.split_once('}').unwrap_or((inner, ""))
+        });
         let end = after
             .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
             .unwrap_or(after.len());

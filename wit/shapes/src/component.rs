@@ -7,7 +7,12 @@ use crate::{Kind, Node, Span, api_server, controller_manager, etcd, kubelet, pod
 /// A component: its kind and its document in that shape.
 pub type Component = (Kind, Node);
 
-/// The components that the containers of a Pod start. The Pod stays an object of its own.
+/// How many components are told of one Pod. Real Pods start one or two; without a limit a text
+/// could name so many that their shapes exhaust memory.
+pub const MAX_COMPONENTS: usize = 256;
+
+/// The components that the containers of a Pod start, at most one more than [`MAX_COMPONENTS`].
+/// The Pod stays an object of its own.
 #[must_use]
 pub fn components(pod: &Node) -> Vec<Component> {
     let spec = pod.get("spec");
@@ -15,7 +20,10 @@ pub fn components(pod: &Node) -> Vec<Component> {
         .iter()
         .filter_map(|list| spec?.get(list))
         .flat_map(Node::items);
-    containers.flat_map(of_container).collect()
+    containers
+        .flat_map(of_container)
+        .take(MAX_COMPONENTS + 1)
+        .collect()
 }
 
 fn of_container(container: &Node) -> Vec<Component> {
@@ -23,6 +31,7 @@ fn of_container(container: &Node) -> Vec<Component> {
     invocations(container, &environment)
         .iter()
         .flat_map(|invocation| of_invocation(invocation, &environment))
+        .take(MAX_COMPONENTS + 1)
         .collect()
 }
 

@@ -53,5 +53,6 @@ pub const TABLE: Table = Table {
         "skip-log-headers",
         "version",
     ],
+    files: &["openshift-config"],
     aliases: &[],
 };

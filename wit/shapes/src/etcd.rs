@@ -86,6 +86,7 @@ pub const TABLE: Table = Table {
         "unsafe-no-fsync",
         "version",
     ],
+    files: &[],
     aliases: &[],
 };
 

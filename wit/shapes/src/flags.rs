@@ -113,6 +113,8 @@ pub struct Table {
     pub flags: &'static [Flag],
     /// Other flags that are booleans.
     pub booleans: &'static [&'static str],
+    /// Flags that name a file which sets what other flags would.
+    pub files: &'static [&'static str],
     /// Other names of flags.
     pub aliases: &'static [(&'static str, &'static str)],
 }
@@ -159,6 +161,8 @@ pub struct Flags {
 
 const HIDDEN_WORD: &str =
     "a part of the command line comes from a variable whose value is not written here";
+
+const HIDDEN_FILE: &str = "a file that is not at hand sets what is not given here";
 
 /// Reads the words after the name of the program.
 #[must_use]
@@ -317,7 +321,9 @@ pub fn document(flags: &Flags, table: &Table, instead: &[(&str, &str)], here: Sp
     let mut entries = Vec::new();
     let mut defaults = Vec::new();
     let mut unknown = Vec::new();
-    if let Some((span, why)) = flags.open {
+    let file = table.files.iter().find_map(|name| flags.given.get(*name));
+    let hidden = file.map(|given| (given.key_span, HIDDEN_FILE));
+    if let Some((span, why)) = flags.open.or(hidden) {
         unknown.push(unknown_entry("/flags", why, span));
     }
     for (name, given) in &flags.given {
@@ -382,6 +388,7 @@ mod tests {
             Flag::new("port", Type::Number, "0"),
         ],
         booleans: &["v-long"],
+        files: &["settings"],
         aliases: &[("old-port", "port")],
     };
 
@@ -445,6 +452,18 @@ mod tests {
     #[test]
     fn nothing_after_two_dashes_is_a_flag() {
         assert_eq!(flags(&["--", "--port=8"])["port"], 0);
+    }
+
+    #[test]
+    fn a_file_of_settings_leaves_defaults_unknown() {
+        assert_eq!(
+            shape(&["--settings=/x"], &TABLE)["unknown"][0]["path"],
+            "/flags"
+        );
+        assert_eq!(
+            shape(&["--port=8"], &TABLE)["unknown"],
+            serde_json::json!([])
+        );
     }
 
     #[test]

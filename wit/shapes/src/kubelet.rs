@@ -181,6 +181,7 @@ pub const TABLE: Table = Table {
         "skip-log-headers",
         "version",
     ],
+    files: &[],
     aliases: &[],
 };
 
@@ -564,6 +565,18 @@ mod tests {
             shape["unknown"][0]["path"],
             "/authentication/anonymous/enabled"
         );
+    }
+
+    #[test]
+    fn each_value_keeps_the_text_that_it_stands_in() {
+        let mut drop_in = tree(&json!({"authorization": {"mode": "AlwaysAllow"}}));
+        drop_in.in_text(1);
+        let file = tree(&json!({"authorization": {"webhook": {}}, "readOnlyPort": 0}));
+        let flags = Flags::default();
+        let shape = effective(Base::File(&file), &[drop_in], &flags, Span::default());
+        let text = |pointer| shape.at(pointer).unwrap().node.span.text;
+        assert_eq!((text("/authorization/mode"), text("/readOnlyPort")), (1, 0));
+        assert_eq!(text("/authorization/webhook"), 0);
     }
 
     #[test]

@@ -40,5 +40,6 @@ pub const TABLE: Table = Table {
         "skip-log-headers",
         "version",
     ],
+    files: &["config"],
     aliases: &[],
 };

@@ -7,18 +7,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::object::Object;
-use crate::source::read_text;
 
 fn reading(content: &str) -> Reading {
     let text = Arc::new(Text::new("-", content));
-    let mut reading = Reading::default();
-    read(
-        &Node::map(crate::object::Span::default(), []),
-        &text,
-        "-",
-        &mut reading,
-    );
-    reading
+    read(&text)
 }
 
 /// Reads `compose.yaml` of a folder of files.
@@ -37,7 +29,7 @@ fn read_in(folder: &Path, name: &str) -> Reading {
     let path = folder.join(name);
     let content = fs::read_to_string(&path).expect("the file is there");
     let text = Arc::new(Text::new(path.display().to_string(), content));
-    read_text(&text, name, None)
+    read(&text)
 }
 
 fn of<'a>(reading: &'a Reading, name: &str) -> &'a Object {
@@ -562,12 +554,7 @@ fn a_project_is_known_by_name_or_content() {
     for name in ["composer.json", "composes.yaml", "compose.json", "x.yaml"] {
         assert!(!is_promised(Path::new(name)), "{name}");
     }
-    let known = |text: &str| {
-        let documents = crate::source::yaml::read(text).documents;
-        documents
-            .first()
-            .is_some_and(|document| recognises(Path::new("x.yaml"), document))
-    };
+    let known = |text: &str| recognises(&Text::new("x.yaml", text));
     assert!(known("services:\n  a: {image: x}\n"));
     assert!(known("services:\n  a: {build: .}\n  b: {extends: a}\n"));
     for text in [
