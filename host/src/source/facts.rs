@@ -30,6 +30,9 @@ use crate::object::{Identity, Object, Text, Written};
 const API_VERSION: &str = "stridegate.dev/v1";
 const KIND: &str = "HostFacts";
 
+/// How many daemons are merged with the same contents.
+const MAX_DAEMONS: usize = 16;
+
 /// Whether a document states facts about a host.
 pub(super) fn recognises(_name: &Path, document: &Node) -> bool {
     let group = document
@@ -196,7 +199,7 @@ impl Host<'_> {
 
     /// The daemons: each process, or else what the units and the file would start.
     fn docker(&mut self, processes: &[Node], contents: &[(String, Arc<Text>)]) {
-        let mut running = false;
+        let mut running = 0;
         for process in processes {
             // The kubelet and the control plane are merged here, each by its own reader, which
             // takes the process and the contents likewise.
@@ -205,7 +208,14 @@ impl Host<'_> {
                 program.rsplit('/').next(),
                 Some("dockerd" | "dockerd-current" | "dockerd-ce")
             ) {
-                running = true;
+                running += 1;
+                if running > MAX_DAEMONS {
+                    self.refuse(
+                        process,
+                        "more daemons of Docker than a host runs; split the facts",
+                    );
+                    return;
+                }
                 let program = process.get("program").cloned();
                 let arguments = process.get("argv").map(Node::items).unwrap_or_default();
                 let words = program
@@ -223,7 +233,7 @@ impl Host<'_> {
         let known = |(path, _): &(String, Arc<Text>)| {
             daemon::is_file(Path::new(path)) || daemon::is_unit(Path::new(path))
         };
-        if !running && contents.iter().any(known) {
+        if running == 0 && contents.iter().any(known) {
             let together = Together {
                 units: units(contents),
                 process: None,

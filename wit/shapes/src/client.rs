@@ -189,7 +189,7 @@ fn each(entry: &Entry, fields: &[&str]) -> Result<Node, Mismatch> {
     if !matches!(entry.value.content, Content::Map(_)) {
         return Err(mismatch(&entry.value, "docker wants an object here"));
     }
-    let mut all = Node::map(entry.value.span, []);
+    let mut all = Vec::new();
     for member in entry.value.entries() {
         if !matches!(member.value.content, Content::Map(_) | Content::Null) {
             return Err(mismatch(&member.value, "docker wants an object here"));
@@ -205,9 +205,16 @@ fn each(entry: &Entry, fields: &[&str]) -> Result<Node, Mismatch> {
                 _ => return Err(mismatch(&found.value, "docker wants a string here")),
             }
         }
-        all.set(&member.key, member.key_span, one);
+        all.push(Entry {
+            key: member.key.clone(),
+            key_span: member.key_span,
+            value: one,
+        });
     }
-    Ok(all)
+    Ok(Node {
+        span: entry.value.span,
+        content: Content::Map(all),
+    })
 }
 
 /// The member of a map as Go finds the field of a struct: without regard to case, the last wins.

@@ -1,6 +1,6 @@
 //! The units of systemd that start dockerd, as far as they set its command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stridegate_shapes::{Node, Span};
@@ -178,9 +178,16 @@ fn unescaped(letter: char) -> char {
     }
 }
 
+/// How many bytes the values of variables may come to on command lines; no real unit comes near.
+const MAX_EXPANDED: usize = 1 << 20;
+
 #[derive(Default)]
 struct Environment {
     known: BTreeMap<String, Node>,
+    /// The files of variables that were read.
+    read: BTreeSet<String>,
+    /// How many bytes were put in.
+    expanded: usize,
     /// A file of variables that is not at hand may set others.
     open: bool,
 }
@@ -196,6 +203,9 @@ impl Environment {
             "EnvironmentFile" => {
                 for word in words {
                     let path = word.content.strip_prefix('-').unwrap_or(&word.content);
+                    if !self.read.insert(path.to_owned()) {
+                        continue;
+                    }
                     match files.iter().find(|(known, _)| known == path) {
                         Some((_, text)) => text
                             .content
@@ -235,7 +245,7 @@ impl Environment {
 
     /// Puts in the values of variables: `$NAME` alone becomes any number of words, `${NAME}` a
     /// part of one.
-    fn expand(&self, words: Vec<Word>, unresolved: &mut Vec<Node>) -> Vec<Node> {
+    fn expand(&mut self, words: Vec<Word>, unresolved: &mut Vec<Node>) -> Vec<Node> {
         let mut expanded = Vec::new();
         for word in words {
             let alone = word
@@ -260,7 +270,7 @@ impl Environment {
     }
 
     /// A word with its variables; none if one of them is not known.
-    fn within(&self, word: &Word, unresolved: &mut Vec<Node>) -> Option<String> {
+    fn within(&mut self, word: &Word, unresolved: &mut Vec<Node>) -> Option<String> {
         let mut text = String::new();
         let mut rest = word.content.as_str();
         while let Some((before, after)) = rest.split_once('$') {
@@ -283,13 +293,14 @@ impl Environment {
     }
 
     /// The value of a variable, empty where nothing can set it.
-    fn value(&self, name: &str, span: Span, unresolved: &mut Vec<Node>) -> Option<String> {
+    fn value(&mut self, name: &str, span: Span, unresolved: &mut Vec<Node>) -> Option<String> {
         let known = self
             .known
             .get(name)
             .and_then(Node::as_str)
             .map(str::to_owned);
-        if known.is_none() && self.open {
+        self.expanded += known.as_deref().map_or(0, str::len);
+        if (known.is_none() && self.open) || self.expanded > MAX_EXPANDED {
             unresolved.push(Node::string(span, name));
             return None;
         }

@@ -1,5 +1,7 @@
 //! The command line of dockerd, as pflag reads it.
 
+use std::collections::HashSet;
+
 use super::Problem;
 use super::option::{Form, Known, by_flag, by_letter};
 use crate::{Content, Entry, Node, Span};
@@ -41,7 +43,20 @@ pub fn flags(arguments: &[Node]) -> Flags {
             flags.refuse_argument(node);
         }
     }
+    for set in &mut flags.set {
+        if let Content::Map(members) = &mut set.value.content {
+            keep_last(members);
+        }
+    }
     flags
+}
+
+/// Of members with one name the last counts.
+fn keep_last(members: &mut Vec<Entry>) {
+    let mut seen = HashSet::new();
+    members.reverse();
+    members.retain(|member| seen.insert(member.key.clone()));
+    members.reverse();
 }
 
 impl Flags {
@@ -164,20 +179,11 @@ impl Flags {
     }
 }
 
-/// Lists grow and maps take the new member; of anything else the last counts.
+/// Lists and maps grow; of anything else the last counts.
 fn join(value: &mut Node, more: Node) {
     match (&mut value.content, more.content) {
         (Content::List(items), Content::List(new)) => items.extend(new),
-        (Content::Map(_), Content::Map(new)) => {
-            for Entry {
-                key,
-                key_span,
-                value: member,
-            } in new
-            {
-                value.set(&key, key_span, member);
-            }
-        }
+        (Content::Map(members), Content::Map(new)) => members.extend(new),
         (content, new) => {
             *content = new;
             value.span = more.span;

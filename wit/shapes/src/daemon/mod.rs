@@ -23,6 +23,8 @@
 mod argv;
 mod option;
 
+use std::collections::HashSet;
+
 use option::{Form, Known, OPTIONS, by_flag, by_key};
 
 pub use argv::{Flags, boolean, flags};
@@ -381,10 +383,10 @@ fn is_true(document: &Node, key: &str) -> bool {
 }
 
 fn add_missing(value: &mut Node, more: &Node) {
-    for entry in more.entries() {
-        if value.get(&entry.key).is_none() {
-            value.set(&entry.key, entry.key_span, entry.value.clone());
-        }
+    if let Content::Map(entries) = &mut value.content {
+        let known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+        let missing = more.entries().iter();
+        entries.extend(missing.filter(|entry| !known.contains(&entry.key)).cloned());
     }
 }
 
