@@ -13,7 +13,7 @@ use crate::constraint::{
 };
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
-use crate::object::{Identity, Object, Place, Position, Span, Text};
+use crate::object::{Identity, Object, Place, Position, Text};
 use crate::policy::PolicyError;
 use crate::source::{self, Format, Found, Images, Reading};
 
@@ -361,8 +361,8 @@ impl Court<'_> {
         for verdict in verdicts {
             file.results.extend(verdict.results);
             file.errors.extend(verdict.errors);
-            for place in &verdict.secrets {
-                file.secrets.add(place);
+            for secret in &verdict.secrets {
+                file.secrets.add(secret);
             }
         }
     }
@@ -475,11 +475,19 @@ impl Court<'_> {
                 let mut secrets = Vec::new();
                 for finding in findings {
                     let sensitive = finding.sensitive;
+                    let value = object
+                        .document
+                        .at(&finding.path)
+                        .and_then(|found| found.node.as_str());
+                    let value = value.unwrap_or_default().to_owned();
                     let Some(offence) = Offence::new(finding, object) else {
                         continue;
                     };
                     if sensitive {
-                        secrets.push(offence.place.clone());
+                        secrets.push(Secret {
+                            place: offence.place.clone(),
+                            value,
+                        });
                     }
                     let exception = self.exception(&check.rule, group[0], object, &offence, file);
                     push(Answer::Found(Box::new(offence)), exception);
@@ -524,7 +532,14 @@ impl Court<'_> {
 struct Verdicts {
     results: Vec<RuleResult>,
     errors: Vec<ReviewError>,
-    secrets: Vec<Place>,
+    secrets: Vec<Secret>,
+}
+
+/// A secret that was found.
+struct Secret {
+    place: Place,
+    /// The value in the document.
+    value: String,
 }
 
 impl Verdicts {
@@ -748,10 +763,9 @@ impl Review {
     pub fn cells(&self) -> BTreeMap<(String, &'static str), Cell> {
         let mut cells = BTreeMap::new();
         for result in self.results() {
-            let platform = if result.identity.group == "docker" {
-                "docker"
-            } else {
-                "kubernetes"
+            let platform = match result.identity.group.as_str() {
+                "docker" | "compose" => "docker",
+                _ => "kubernetes",
             };
             for threat in result
                 .constraint
@@ -805,7 +819,7 @@ pub fn severity(severity: Severity) -> &'static str {
 /// The secrets of one input, collected from all policies before anything of it is shown.
 #[derive(Debug, Default)]
 pub struct Secrets {
-    places: Vec<Range<usize>>,
+    places: Vec<(Arc<Text>, Range<usize>)>,
     values: Vec<String>,
 }
 
@@ -814,12 +828,11 @@ pub struct Secrets {
 const DISTINCT: usize = 6;
 
 impl Secrets {
-    fn add(&mut self, place: &Place) {
-        let Span { text: 0, .. } = place.value else {
-            return;
-        };
-        let mut range = place.value.range();
-        let Some(written) = place.text.content.get(range.clone()) else {
+    /// Adds the secret at a place, and its value, which need not be written there: a variable may
+    /// stand for it.
+    fn add(&mut self, secret: &Secret) {
+        let mut range = secret.place.value.range();
+        let Some(written) = secret.place.text.content.get(range.clone()) else {
             return;
         };
         // The sign of a block of text is no part of it.
@@ -829,13 +842,13 @@ impl Secrets {
         {
             range.start += newline;
         }
-        for line in written.lines() {
+        for line in written.lines().chain(secret.value.lines()) {
             let line = line.trim().trim_matches(['"', '\'']);
             if line.chars().count() >= DISTINCT && !self.values.iter().any(|value| value == line) {
                 self.values.push(line.to_owned());
             }
         }
-        self.places.push(range);
+        self.places.push((Arc::clone(&secret.place.text), range));
         // A secret that holds another has to go first, or its rest would stay.
         self.values
             .sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -853,23 +866,28 @@ impl Secrets {
         masked
     }
 
-    /// A part of the input itself, without its secrets; every character keeps its column.
+    /// A part of a text of the input, without its secrets; every character keeps its column.
     #[must_use]
-    pub fn excerpt(&self, content: &str, range: Range<usize>) -> String {
+    pub fn excerpt(&self, text: &Arc<Text>, range: Range<usize>) -> String {
         let mut masked = String::new();
         let mut from = range.start;
-        let mut places: Vec<&Range<usize>> = self.places.iter().collect();
+        let here = self
+            .places
+            .iter()
+            .filter(|(other, _)| Arc::ptr_eq(other, text));
+        let mut places: Vec<&Range<usize>> = here.map(|(_, place)| place).collect();
         places.sort_by_key(|place| place.start);
+        let content = |range: Range<usize>| text.content.get(range).unwrap_or_default();
         for place in places {
             let (start, end) = (
                 place.start.clamp(from, range.end),
                 place.end.clamp(from, range.end),
             );
-            masked += content.get(from..start).unwrap_or_default();
-            masked += &stars(content.get(start..end).unwrap_or_default());
+            masked += content(from..start);
+            masked += &stars(content(start..end));
             from = end.max(from);
         }
-        masked += content.get(from..range.end).unwrap_or_default();
+        masked += content(from..range.end);
         self.mask(&masked).into_owned()
     }
 }
@@ -885,43 +903,59 @@ fn stars(secret: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::Span;
 
-    fn secrets(content: &str, secret: &str) -> Secrets {
+    fn secrets(content: &str, secret: &str) -> (Arc<Text>, Secrets) {
         let start = content
             .find(secret)
             .expect("the secret is part of the sample");
-        let value = Span::new(start, start + secret.len());
+        let span = Span::new(start, start + secret.len());
         let text = Arc::new(Text::new("x", content));
+        let place = Place {
+            text: Arc::clone(&text),
+            shown: span,
+            value: span,
+        };
         let mut secrets = Secrets::default();
-        secrets.add(&Place {
-            text,
-            shown: value,
-            value,
+        secrets.add(&Secret {
+            place,
+            value: "the value of a variable".into(),
         });
-        secrets
+        (text, secrets)
     }
 
     #[test]
     fn a_secret_is_masked_wherever_it_stands() {
         let content = "A=\"hunter22\"\nB=hunter22 c";
-        let masked = secrets(content, "\"hunter22\"").excerpt(content, 0..content.len());
-        assert_eq!(masked, "A=**********\nB=******** c");
+        let (text, secrets) = secrets(content, "\"hunter22\"");
+        assert_eq!(
+            secrets.excerpt(&text, 0..content.len()),
+            "A=**********\nB=******** c"
+        );
+        assert_eq!(
+            secrets.mask("is the value of a variable"),
+            "is ***********************"
+        );
     }
 
     #[test]
     fn a_short_secret_is_masked_where_it_was_found() {
         let content = "a: app\nb: app";
+        let (text, secrets) = secrets(content, "app");
+        assert_eq!(secrets.excerpt(&text, 0..content.len()), "a: ***\nb: app");
+        let other = Arc::new(Text::new("y", content));
         assert_eq!(
-            secrets(content, "app").excerpt(content, 0..content.len()),
-            "a: ***\nb: app"
+            secrets.excerpt(&other, 0..content.len()),
+            content,
+            "the place is in another text"
         );
     }
 
     #[test]
     fn an_excerpt_can_begin_within_a_secret() {
         let content = "key: |\n  first line\n  second line\n";
-        let secrets = secrets(content, "|\n  first line\n  second line");
-        assert_eq!(secrets.excerpt(content, 0..7), "key: |\n");
-        assert_eq!(secrets.excerpt(content, 7..19), "************");
+        let (text, secrets) = secrets(content, "|\n  first line\n  second line");
+        assert_eq!(secrets.excerpt(&text, 0..7), "key: |\n");
+        assert_eq!(secrets.excerpt(&text, 7..19), "************");
     }
 }

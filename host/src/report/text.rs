@@ -106,7 +106,7 @@ fn snippet<'a>(
     }
     lines.start = from;
     let line = text.position(shown.start).line;
-    let source = file.secrets.excerpt(&text.content, lines.clone());
+    let source = file.secrets.excerpt(text, lines.clone());
     // A mask has as many characters as what it hides, but not as many bytes.
     let offset = |at: usize| {
         let characters = text

@@ -663,7 +663,6 @@ mod tests {
             r#"[{"Id": "1", "Name": "x"}]"#,
             r#"[{"Id": "1", "Names": ["/a"], "Image": "b", "HostConfig": {"NetworkMode": "bridge"}}]"#,
             r#"{"architecture": "amd64", "os": "linux"}"#,
-            r#"{"services": {"web": {"image": "a"}}}"#,
             r#"{"hostConfig": {"port": 80}, "name": "app"}"#,
             "[]",
             "{}",

@@ -218,10 +218,15 @@ impl Host<'_> {
                 }
                 let program = process.get("program").cloned();
                 let arguments = process.get("argv").map(Node::items).unwrap_or_default();
-                let words = program
-                    .into_iter()
-                    .chain(arguments.iter().cloned())
-                    .collect();
+                // The words of a process begin with its program; people leave it out.
+                let file = |word: &Node| {
+                    word.as_str()
+                        .and_then(|word| word.rsplit('/').next())
+                        .map(str::to_owned)
+                };
+                let begins = arguments.first().and_then(file) == program.as_ref().and_then(file);
+                let first = program.into_iter().filter(|_| !begins);
+                let words = first.chain(arguments.iter().cloned()).collect();
                 let together = Together {
                     units: Vec::new(),
                     process: Some((Arc::clone(self.text), words)),

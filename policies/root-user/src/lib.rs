@@ -279,6 +279,14 @@ fn check_container(
     } else {
         ""
     };
+    if root
+        .value()
+        .is_some_and(|root| Effective::new(root).is_unresolved(user.path()))
+    {
+        let message = "the user is a variable that has no value here";
+        checks.unknown(&UID_ZERO, &user, message).severity(severity);
+        return Ok(());
+    }
     if let Some(name) = set_user(&config) {
         if is_root(name, parameters) {
             let message = format!("the container runs as root{but}: its user is {name}");

@@ -34,6 +34,13 @@ impl<'a> Effective<'a> {
         })
     }
 
+    /// Whether what stands at a JSON Pointer needs a variable that has no value here.
+    #[must_use]
+    pub fn is_unresolved(self, path: &str) -> bool {
+        self.list("unresolved")
+            .any(|unresolved| unresolved.as_str() == Some(path))
+    }
+
     fn list(self, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         let items = self.0.get(key).and_then(Value::as_array);
         items.into_iter().flatten()

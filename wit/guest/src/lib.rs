@@ -108,8 +108,8 @@ pub const KUBERNETES: &str = "kubernetes";
 pub mod prelude {
     pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
-        At, Category, Checks, Container, ContainerList, DOCKER, Images, KUBERNETES, Object,
-        Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history, json,
+        At, Category, Checks, Container, ContainerList, DOCKER, Effective, Images, KUBERNETES,
+        Object, Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history, json,
         matches_glob, parameters, policy,
     };
 }
