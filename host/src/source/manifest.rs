@@ -101,19 +101,16 @@ fn add(
 }
 
 fn add_pod(object: Object, reading: &mut Reading) {
-    match pod::problem(&object.document) {
-        Some((node, problem)) => {
-            let message = format!("{}: {problem}; the API server refuses it", object.identity);
-            let text = Arc::clone(&object.texts[0]);
-            reading
-                .faults
-                .push(located((node.span.start as usize, message), &text));
-        }
-        None => {
-            cluster::add_components(&object, reading);
-            reading.objects.push(object);
-        }
+    if let Some((node, problem)) = pod::problem(&object.document) {
+        let message = format!("{}: {problem}; the API server refuses it", object.identity);
+        let text = Arc::clone(&object.texts[0]);
+        reading
+            .faults
+            .push(located((node.span.start as usize, message), &text));
+        return;
     }
+    cluster::add_components(&object, reading);
+    reading.objects.push(object);
 }
 
 /// What a match and the question of who owns what look at.
