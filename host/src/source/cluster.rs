@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use stridegate_shapes::command::{self, Environment, Invocation, Program};
 use stridegate_shapes::component::{
     Component, Distribution, MAX_COMPONENTS, components, is_distribution_config,
-    of_distribution_config,
+    of_distribution_config, of_invocation,
 };
+use stridegate_shapes::flags::{self, Word};
 use stridegate_shapes::{Kind, etcd, kubelet};
 
-use super::{InputFault, Reading};
+use super::{InputFault, Reading, yaml};
 use crate::object::{Content, Identity, Node, Object, Text, Written};
 
 /// Whether a text can hold a configuration that has no `apiVersion`.
@@ -41,7 +43,7 @@ pub(super) fn recognises(name: &Path, document: &Node) -> bool {
         || is_kubelet(document)
 }
 
-fn is_kubelet(document: &Node) -> bool {
+pub(super) fn is_kubelet(document: &Node) -> bool {
     document.text("kind") == Some(&*kubelet::CONFIGURATION.name)
         && document
             .text("apiVersion")
@@ -87,6 +89,102 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
         let component = (etcd::KIND, etcd::from_config(document));
         push(component, &identity(&etcd::KIND), text, reading);
     }
+}
+
+/// Reads the components that a process of a host is, with the files that its flags name; whether
+/// one of them is a kubelet.
+pub(super) fn read_process(
+    words: &[Node],
+    text: &Arc<Text>,
+    contents: &[(String, Arc<Text>)],
+    name: &str,
+    reading: &mut Reading,
+) -> bool {
+    let Some(first) = words.first() else {
+        return false;
+    };
+    let environment = Environment::default();
+    let words = Word::list(&Node::list(first.span, words.to_vec()));
+    let mut has_kubelet = false;
+    for invocation in command::of_words(&words, &environment, first.span) {
+        let components = match invocation.program {
+            Program::Kubelet => vec![kubelet_process(&invocation, text, contents)],
+            _ => of_invocation(&invocation, &environment)
+                .into_iter()
+                .map(|component| (component, vec![Arc::clone(text)]))
+                .collect(),
+        };
+        for ((kind, document), texts) in components {
+            has_kubelet |= kind == kubelet::KIND;
+            reading.written += 1;
+            let identity = Identity {
+                group: kind.group.to_string(),
+                kind: kind.name.to_string(),
+                name: name.to_owned(),
+                namespace: String::new(),
+            };
+            reading.objects.push(Object {
+                kind,
+                version: kubelet::VERSION.into(),
+                identity: Arc::new(identity),
+                written: Written::default(),
+                document,
+                moves: Vec::new(),
+                texts,
+            });
+        }
+    }
+    has_kubelet
+}
+
+/// A kubelet with its configuration file and drop-ins, as far as they are at hand.
+fn kubelet_process(
+    invocation: &Invocation,
+    text: &Arc<Text>,
+    contents: &[(String, Arc<Text>)],
+) -> (Component, Vec<Arc<Text>>) {
+    let flags = flags::parse(&invocation.words, &kubelet::TABLE);
+    let mut texts = vec![Arc::clone(text)];
+    let mut load = |content: &Arc<Text>| {
+        let mut document = yaml::read(&content.content).documents.into_iter().next()?;
+        document.in_text(u32::try_from(texts.len()).ok()?);
+        texts.push(Arc::clone(content));
+        Some(document)
+    };
+    let named = |flag: &str| flags.given.get(flag).and_then(|given| given.value.as_str());
+    let of = |path: &str| {
+        contents
+            .iter()
+            .find(|(known, _)| known == path)
+            .map(|(_, text)| text)
+    };
+    let file = named("config").and_then(of).and_then(&mut load);
+    let mut drop_ins: Vec<&(String, Arc<Text>)> = contents
+        .iter()
+        .filter(|(path, _)| {
+            let path = Path::new(path);
+            path.extension()
+                .is_some_and(|extension| extension == "conf")
+                && path.parent().is_some_and(|folder| {
+                    named("config-dir").is_some_and(|named| folder == Path::new(named))
+                })
+        })
+        .collect();
+    drop_ins.sort_by(|a, b| a.0.cmp(&b.0));
+    let drop_ins: Vec<Node> = drop_ins
+        .into_iter()
+        .filter_map(|(_, text)| load(text))
+        .collect();
+    let base = file
+        .as_ref()
+        .map_or(kubelet::Base::Flags, kubelet::Base::File);
+    (
+        (
+            kubelet::KIND,
+            kubelet::effective(base, &drop_ins, &flags, invocation.here),
+        ),
+        texts,
+    )
 }
 
 /// Adds the components that a Pod starts, under the name of the object as written.
@@ -141,6 +239,40 @@ mod tests {
 
     use super::*;
     use crate::source::read_text;
+
+    const FACTS: &str = "apiVersion: stridegate.dev/v1\nkind: HostFacts\nmetadata: {name: node-1}\nprocesses:\n- program: /usr/bin/kubelet\n  argv: [--config=/etc/k.yaml, --config-dir=/etc/k.d]\ncontents:\n  /etc/k.yaml: |\n    kind: KubeletConfiguration\n    apiVersion: kubelet.config.k8s.io/v1beta1\n    readOnlyPort: 10255\n";
+
+    /// The documentation of the drop-ins has one that turns authorization off.
+    #[test]
+    fn a_kubelet_on_a_host_is_its_flags_its_file_and_its_drop_ins() {
+        let drop_in = "  /etc/k.d/20-late.conf: '{\"authorization\": {\"mode\": \"AlwaysAllow\"}}'\n  /etc/k.d/10-early.conf: '{\"authorization\": {\"mode\": \"Webhook\"}}'\n";
+        for (content, mode) in [
+            (FACTS.to_owned(), "Webhook"),
+            (format!("{FACTS}{drop_in}"), "AlwaysAllow"),
+        ] {
+            let kubelet = one("facts.yaml", &content);
+            assert_eq!(kubelet["authorization"]["mode"], mode);
+            assert_eq!(kubelet["readOnlyPort"], 10255);
+        }
+    }
+
+    #[test]
+    fn a_finding_in_a_drop_in_has_its_place_there() {
+        let content = format!(
+            "{FACTS}  /etc/k.d/a.conf: '{{\"authorization\": {{\"mode\": \"AlwaysAllow\"}}}}'\n"
+        );
+        let reading = read_text(
+            &Arc::new(Text::new("facts.yaml", content)),
+            "facts.yaml",
+            None,
+        );
+        let place = reading.objects[0].place("/authorization/mode").unwrap();
+        assert_eq!(place.text.name, "facts.yaml:/etc/k.d/a.conf");
+        assert_eq!(
+            place.text.content.get(place.shown.range()),
+            Some("\"AlwaysAllow\"")
+        );
+    }
 
     fn objects(name: &str, content: &str) -> Vec<(String, serde_json::Value)> {
         let reading = read_text(&Arc::new(Text::new(name, content)), name, None);

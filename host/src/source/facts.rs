@@ -24,7 +24,7 @@ use std::sync::Arc;
 use stridegate_shapes::{Content, Node, file};
 
 use super::daemon::{self, Together};
-use super::{InputFault, Reading, client, json};
+use super::{InputFault, Reading, client, cluster, json, yaml};
 use crate::object::{Identity, Object, Text, Written};
 
 const API_VERSION: &str = "stridegate.dev/v1";
@@ -86,6 +86,7 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
         .map(Node::items)
         .unwrap_or_default();
     host.docker(processes, &contents);
+    host.cluster(processes, &contents);
     host.clients(document.get("environment"), &contents);
 }
 
@@ -201,8 +202,6 @@ impl Host<'_> {
     fn docker(&mut self, processes: &[Node], contents: &[(String, Arc<Text>)]) {
         let mut running = 0;
         for process in processes {
-            // The kubelet and the control plane are merged here, each by its own reader, which
-            // takes the process and the contents likewise.
             let program = process.text("program").unwrap_or_default();
             if matches!(
                 program.rsplit('/').next(),
@@ -216,17 +215,7 @@ impl Host<'_> {
                     );
                     return;
                 }
-                let program = process.get("program").cloned();
-                let arguments = process.get("argv").map(Node::items).unwrap_or_default();
-                // The words of a process begin with its program; people leave it out.
-                let file = |word: &Node| {
-                    word.as_str()
-                        .and_then(|word| word.rsplit('/').next())
-                        .map(str::to_owned)
-                };
-                let begins = arguments.first().and_then(file) == program.as_ref().and_then(file);
-                let first = program.into_iter().filter(|_| !begins);
-                let words = first.chain(arguments.iter().cloned()).collect();
+                let words = words(process);
                 let together = Together {
                     units: Vec::new(),
                     process: Some((Arc::clone(self.text), words)),
@@ -245,6 +234,30 @@ impl Host<'_> {
                 files: contents.to_vec(),
             };
             daemon::read_together(together, self.name, self.reading);
+        }
+    }
+
+    /// The components of a cluster: each process, with the files that its flags name; or else the
+    /// kubelet that the files would start.
+    fn cluster(&mut self, processes: &[Node], contents: &[(String, Arc<Text>)]) {
+        let mut has_kubelet = false;
+        for process in processes.iter().take(MAX_PROCESSES) {
+            has_kubelet |= cluster::read_process(
+                &words(process),
+                self.text,
+                contents,
+                self.name,
+                self.reading,
+            );
+        }
+        if !has_kubelet {
+            for (_, text) in contents {
+                for document in yaml::read(&text.content).documents {
+                    if cluster::is_kubelet(&document) {
+                        cluster::read(&document, text, self.name, self.reading);
+                    }
+                }
+            }
         }
     }
 
@@ -324,6 +337,23 @@ fn role_of(path: &str) -> &'static str {
     };
     let role = file::ROLES.iter().find(|(_, pattern)| fits(pattern));
     role.map_or("other", |(role, _)| role)
+}
+
+/// The most processes of a cluster that one host runs.
+const MAX_PROCESSES: usize = 1_000;
+
+/// The words of a process. They begin with its program, which people leave out.
+fn words(process: &Node) -> Vec<Node> {
+    let program = process.get("program");
+    let arguments = process.get("argv").map(Node::items).unwrap_or_default();
+    let file = |word: &Node| {
+        word.as_str()
+            .and_then(|word| word.rsplit('/').next())
+            .map(str::to_owned)
+    };
+    let begins = arguments.first().and_then(file) == program.and_then(file);
+    let first = program.cloned().into_iter().filter(|_| !begins);
+    first.chain(arguments.iter().cloned()).collect()
 }
 
 #[cfg(test)]
