@@ -133,6 +133,27 @@ pub struct Written {
     pub uid: String,
     /// The unique ids of the objects that own it.
     pub owners: Vec<String>,
+    /// Where it stands in the document that was written, as a JSON Pointer; empty if it is that.
+    pub at: &'static str,
+    /// The request that it is part of.
+    pub request: Option<Arc<Request>>,
+}
+
+/// Who asks for what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// `create`, `update`, `delete`, `connect`.
+    pub operation: String,
+    /// The subresource; empty if it is the object itself.
+    pub subresource: String,
+    /// The user, if the transport knows one.
+    pub user: Option<String>,
+    /// The groups of the user.
+    pub groups: Vec<String>,
+    /// Whether nothing will come of it.
+    pub dry_run: bool,
+    /// The object as it was before, as JSON.
+    pub previous: Option<String>,
 }
 
 /// A part of a document that stands elsewhere in the object as written.
@@ -184,7 +205,8 @@ impl Object {
             let rest = pointer.strip_prefix(part.judged)?;
             (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", part.written))
         });
-        moved.unwrap_or_else(|| pointer.to_owned())
+        let path = moved.unwrap_or_else(|| pointer.to_owned());
+        format!("{}{path}", self.written.at)
     }
 }
 

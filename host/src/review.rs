@@ -593,7 +593,19 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
         namespace: object.identity.namespace.clone(),
         document: serde_json::to_string(&object.document).unwrap_or_default(),
         context: context.to_string(),
-        request: None,
+        request: object
+            .written
+            .request
+            .as_deref()
+            .map(|request| contract::Request {
+                operation: request.operation.clone(),
+                subresource: request.subresource.clone(),
+                user: request.user.clone(),
+                groups: request.groups.clone(),
+                dry_run: request.dry_run,
+                previous: request.previous.clone(),
+                attributes: "{}".into(),
+            }),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stridegate_shapes::{Kind, pod};
 
 use super::{InputFault, Reading, cluster};
-use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
+use crate::object::{Content, Identity, Move, Node, Object, Request, Text, Written};
 
 /// Whether a text spells the two names that every object has. An escape or a tag could spell
 /// them in another way, so that a text with one of those may hold an object all the same.
@@ -56,6 +56,10 @@ fn add(
     if api_version == "stridegate.dev/v1" {
         return;
     }
+    if kind == "AdmissionReview" && api_version.starts_with("admission.k8s.io/") {
+        add_review(&document, (text, name), reading);
+        return;
+    }
     let item_kind = kind
         .strip_suffix("List")
         .map(|item| (api_version.to_owned(), item.to_owned()));
@@ -100,6 +104,61 @@ fn add(
     }
 }
 
+/// Adds what an admission webhook is asked about: the object as it is to be, or as it was where it
+/// goes.
+fn add_review(review: &Node, (text, name): (&Arc<Text>, &str), reading: &mut Reading) {
+    let asked = review.get("request");
+    let object = |key| {
+        asked
+            .and_then(|asked| asked.get(key))
+            .filter(|node| node.content != Content::Null)
+    };
+    let (object, at) = match (object("object"), object("oldObject")) {
+        (Some(object), _) => (object, "/request/object"),
+        (None, Some(old)) => (old, "/request/oldObject"),
+        (None, None) => {
+            let message = "this AdmissionReview has neither request.object nor request.oldObject; it is no request";
+            reading
+                .faults
+                .push(located((review.span.start as usize, message.into()), text));
+            return;
+        }
+    };
+    let request = asked.map(|asked| Arc::new(request(asked)));
+    let before = reading.objects.len();
+    add(object.clone(), None, (text, name), reading);
+    for object in &mut reading.objects[before..] {
+        object.written.at = at;
+        object.written.request.clone_from(&request);
+    }
+}
+
+fn request(asked: &Node) -> Request {
+    let user = asked.get("userInfo");
+    let groups = user
+        .and_then(|user| user.get("groups"))
+        .map(Node::items)
+        .unwrap_or_default();
+    let previous = asked
+        .get("oldObject")
+        .filter(|node| node.content != Content::Null);
+    Request {
+        operation: asked.text("operation").unwrap_or_default().to_lowercase(),
+        subresource: asked.text("subResource").unwrap_or_default().to_owned(),
+        user: user
+            .and_then(|user| user.text("username"))
+            .map(str::to_owned),
+        groups: groups
+            .iter()
+            .filter_map(|group| group.as_str().map(str::to_owned))
+            .collect(),
+        dry_run: asked
+            .get("dryRun")
+            .is_some_and(|dry| dry.content == Content::Bool(true)),
+        previous: previous.and_then(|previous| serde_json::to_string(previous).ok()),
+    }
+}
+
 fn add_pod(object: Object, reading: &mut Reading) {
     if let Some((node, problem)) = pod::problem(&object.document) {
         let message = format!("{}: {problem}; the API server refuses it", object.identity);
@@ -129,6 +188,7 @@ fn written(document: &Node) -> Written {
             .iter()
             .filter_map(|owner| owner.text("uid").map(str::to_owned))
             .collect(),
+        ..Written::default()
     }
 }
 

@@ -116,6 +116,45 @@ fn what_is_known_of_an_image_answers_what_a_container_leaves_open() {
 }
 
 #[test]
+fn an_admission_review_is_the_object_that_it_asks_about() {
+    let review = |operation: &str, object: &str, old: &str| {
+        format!(
+            r#"{{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {{"operation": "{operation}",
+            "userInfo": {{"username": "ann", "groups": ["dev"]}}, "object": {object}, "oldObject": {old}}}}}"#
+        )
+    };
+    let web = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}}"#;
+    let secret = r#"{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"password": "hq7Tz2-vv"}}"#;
+    let folder = folder(&[
+        ("create.json", &review("CREATE", web, "null")),
+        ("delete.json", &review("DELETE", "null", web)),
+        ("secret.json", &review("CREATE", secret, "null")),
+        ("none.json", &review("CREATE", "null", "null")),
+    ]);
+    for (file, at) in [
+        ("create.json", "/request/object"),
+        ("delete.json", "/request/oldObject"),
+    ] {
+        let (_, told) = report(folder.path(), &["eval", file]);
+        let found = &entries(&told, "results", "rule", "no-user")[0];
+        assert_eq!(
+            found["path"],
+            format!("{at}/spec/template/spec/containers/0")
+        );
+        assert_eq!(found["object"]["kind"], "Deployment");
+    }
+    let (code, told) = report(folder.path(), &["eval", "secret.json"]);
+    assert_eq!(
+        (
+            code,
+            &entries(&told, "results", "rule", "secret-manifest")[0]["outcome"]
+        ),
+        (0, &"not-applicable".into())
+    );
+    assert_eq!(report(folder.path(), &["eval", "none.json"]).0, 2);
+}
+
+#[test]
 fn standard_input_is_read() {
     let folder = folder(&[]);
     for (arguments, text) in [

@@ -1,4 +1,5 @@
 use crate::At;
+use stridegate_shapes::dockerfile::KEYWORDS;
 
 /// An entry of an image's history, taken apart.
 #[derive(Clone, Debug)]
@@ -39,26 +40,6 @@ pub fn history<'a>(image: &At<'a>) -> impl Iterator<Item = Step<'a>> + use<'a> {
 }
 
 fn step<'a>(at: At<'a>, created_by: &'a str) -> Step<'a> {
-    const KEYWORDS: [&str; 18] = [
-        "ADD",
-        "ARG",
-        "CMD",
-        "COPY",
-        "ENTRYPOINT",
-        "ENV",
-        "EXPOSE",
-        "FROM",
-        "HEALTHCHECK",
-        "LABEL",
-        "MAINTAINER",
-        "ONBUILD",
-        "RUN",
-        "SHELL",
-        "STOPSIGNAL",
-        "USER",
-        "VOLUME",
-        "WORKDIR",
-    ];
     let text = created_by.trim();
     let text = text.strip_suffix("# buildkit").unwrap_or(text).trim_end();
     // The classic builder writes instructions as comments of its shell.

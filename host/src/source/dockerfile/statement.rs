@@ -5,31 +5,12 @@ use std::ops::Range;
 
 use stridegate_shapes::Span;
 
+use stridegate_shapes::dockerfile::KEYWORDS;
+
 use super::super::{Fault, nearest};
 use super::heredoc::{self, Heredoc};
 use super::json::{self, Array};
 use super::lines::{self, BLANKS, Line, Lines};
-
-const KEYWORDS: [&str; 18] = [
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
 
 /// How much of a file a message quotes.
 const QUOTED: usize = 40;
