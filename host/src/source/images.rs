@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use stridegate_shapes::dockerfile::Dockerfile;
 use stridegate_shapes::{container, image, pod};
 
-use super::{Format, Input, InputFault, read};
+use super::{Format, Input, InputFault, dockerfile, read, read_file};
 use crate::object::{Node, Object};
 
 /// Images by the references and ids that name them.
@@ -61,12 +62,42 @@ impl Images {
     /// The images that an object names and that are known, by the names that it gives them.
     #[must_use]
     pub fn of(&self, object: &Object) -> Map<String, Value> {
+        if let Some((name, image)) = built(object) {
+            return Map::from_iter([(name, image)]);
+        }
         if self.0.is_empty() {
             return Map::new();
         }
         let known = |name: &str| Some((name.to_owned(), self.0.get(&canonical(name))?.clone()));
         references(object).into_iter().filter_map(known).collect()
     }
+}
+
+/// The image that a Compose service is built as, by the name that it gives it, as far as the
+/// Dockerfile tells. One outside the project's folder is not read: nobody named it.
+fn built(object: &Object) -> Option<(String, Value)> {
+    let build = object.document.get("Build")?;
+    let folder = Path::new(&object.texts.first()?.name).parent()?;
+    let folder = Path::new(".").join(folder).canonicalize().ok()?;
+    let context = folder.join(build.text("context").unwrap_or("."));
+    let path = context
+        .join(build.text("dockerfile").unwrap_or("Dockerfile"))
+        .canonicalize()
+        .ok()?;
+    let within = path.starts_with(&folder).then_some(path)?;
+    let content = String::from_utf8(read_file(&within).ok()?).ok()?;
+    let document = serde_json::to_value(dockerfile::read(&content).ok()?).ok()?;
+    let file: Dockerfile = serde_json::from_value(document).ok()?;
+    let (_, user) = file.user(file.built(build.text("target"))?)?;
+    let name = object
+        .document
+        .at("/Config/Image")
+        .and_then(|image| image.node.as_str())
+        .unwrap_or_default();
+    Some((
+        name.to_owned(),
+        json!({"Config": {"User": user.value.as_ref()?}}),
+    ))
 }
 
 /// The images that an object names.

@@ -116,6 +116,29 @@ fn what_is_known_of_an_image_answers_what_a_container_leaves_open() {
 }
 
 #[test]
+fn a_service_that_is_built_has_the_user_of_its_dockerfile() {
+    let compose = "services:\n  web:\n    build: {context: ./web, target: app}\n";
+    for (user, code) in [("1000", 0), ("root", 1)] {
+        let dockerfile =
+            format!("FROM scratch AS base\nUSER {user}\nFROM base AS app\nFROM scratch\nUSER 7\n");
+        let folder = folder(&[("compose.yaml", compose), ("web/Dockerfile", &dockerfile)]);
+        let (exit, told) = report(folder.path(), &["eval", "compose.yaml"]);
+        assert_eq!(
+            (exit, &told["summary"]["unknown"]),
+            (code, &0.into()),
+            "{told:#}"
+        );
+    }
+    let outside = compose.replace("./web", "../web");
+    let folder = folder(&[
+        ("project/compose.yaml", &outside),
+        ("web/Dockerfile", "FROM scratch AS app\nUSER 7\n"),
+    ]);
+    let (_, told) = report(folder.path(), &["eval", "project/compose.yaml"]);
+    assert_eq!(told["summary"]["unknown"], 1, "{told:#}");
+}
+
+#[test]
 fn an_admission_review_is_the_object_that_it_asks_about() {
     let review = |operation: &str, object: &str, old: &str| {
         format!(

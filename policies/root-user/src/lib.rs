@@ -125,7 +125,7 @@ fn check_dockerfile(
     parameters: &Parameters,
     checks: &mut Checks,
 ) {
-    let Some((path, word)) = user(file, file.target) else {
+    let Some((path, word)) = file.user(file.target) else {
         return check_base(file, images, parameters, checks);
     };
     match &word.value {
@@ -163,26 +163,6 @@ fn check_base(file: &Dockerfile, images: &Images, parameters: &Parameters, check
     } else {
         checks.fail(&NO_USER, place, no_user_message(base));
     }
-}
-
-/// The USER that a stage ends with, its own or that of the stages it is based on.
-fn user(file: &Dockerfile, index: usize) -> Option<(String, &Word)> {
-    last_user(file, index, false).or_else(|| {
-        let base = file.stages[index].base?;
-        // What stands after ONBUILD happens where the stage is used as a base: here.
-        last_user(file, base, true).or_else(|| user(file, base))
-    })
-}
-
-fn last_user(file: &Dockerfile, index: usize, onbuild: bool) -> Option<(String, &Word)> {
-    let instructions = file.stages[index].instructions.iter().enumerate();
-    let (position, instruction) = instructions
-        .rev()
-        .find(|(_, instruction)| instruction.keyword == "USER" && instruction.onbuild == onbuild)?;
-    Some((
-        format!("/stages/{index}/instructions/{position}/arguments/0"),
-        instruction.arguments.first()?,
-    ))
 }
 
 /// The image that a stage is based on in the end.

@@ -154,6 +154,49 @@ pub struct Heredoc {
     pub words: Vec<Word>,
 }
 
+impl Dockerfile {
+    /// The USER that a stage ends with, its own or that of the stages it is based on, with the
+    /// JSON Pointer of its word.
+    #[must_use]
+    pub fn user(&self, stage: usize) -> Option<(String, &Word)> {
+        self.last_user(stage, false).or_else(|| {
+            let base = self.stages.get(stage)?.base.filter(|base| *base < stage)?;
+            // What stands after ONBUILD happens where the stage is used as a base: here.
+            self.last_user(base, true).or_else(|| self.user(base))
+        })
+    }
+
+    fn last_user(&self, stage: usize, onbuild: bool) -> Option<(String, &Word)> {
+        let instructions = self.stages.get(stage)?.instructions.iter().enumerate();
+        let (index, instruction) = instructions.rev().find(|(_, instruction)| {
+            instruction.keyword == "USER" && instruction.onbuild == onbuild
+        })?;
+        let path = format!("/stages/{stage}/instructions/{index}/arguments/0");
+        Some((path, instruction.arguments.first()?))
+    }
+
+    /// The stage that a build makes: the one of that name or number, or else the last.
+    #[must_use]
+    pub fn built(&self, target: Option<&str>) -> Option<usize> {
+        let Some(target) = target else {
+            return Some(self.target);
+        };
+        let named = |stage: &Stage| {
+            stage
+                .name
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case(target))
+        };
+        let number = || {
+            target
+                .parse()
+                .ok()
+                .filter(|index| *index < self.stages.len())
+        };
+        self.stages.iter().rposition(named).or_else(number)
+    }
+}
+
 impl Word {
     /// The value, or else what is written.
     #[must_use]
