@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
-use super::{ConstraintArgs, PolicyArgs, input_error, say};
+use super::{ConstraintArgs, PolicyArgs, input_error};
 use crate::catalog::Bundled;
 use crate::constraint::Today;
 use crate::report::{json, junit, sarif, text};
@@ -187,7 +187,7 @@ impl Progress {
 
     fn finish(&self) {
         if self.shown.load(Ordering::Relaxed) > 0 {
-            say("\r\u{1b}[K");
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::catalog::{Bundled, Catalog};
 use crate::constraint::{self, Enforcement, FOUND_FILE, Problem, Rulebook, Source};
 use crate::engine::{Cache, Engine, Limits};
 use crate::object::Position;
+use crate::report::plain;
 use crate::review::{Decision, ErrorKind, ReviewError};
 use crate::source::nearest;
 
@@ -80,7 +81,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Writes a line for the user beside the output.
 fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{}", plain(line));
 }
 
 /// Where policies come from and what they may use.

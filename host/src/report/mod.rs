@@ -5,7 +5,38 @@ pub mod junit;
 pub mod sarif;
 pub mod text;
 
+use std::borrow::Cow;
+
 /// "1 file", "2 files".
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A text that a terminal shows as it is: what would move the cursor, change colours or turn the
+/// direction of reading is replaced, character by character. It may come from a hostile file.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let hostile = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(hostile) {
+        text.replace(hostile, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn no_text_reaches_the_terminal_as_a_command() {
+        assert_eq!(
+            plain("a\u{1b}[31m\u{202e}b\r\n\tc"),
+            "a\u{fffd}[31m\u{fffd}b\u{fffd}\n\tc"
+        );
+        assert_eq!(plain("żó"), "żó");
+    }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::count;
+use super::{count, plain};
 use crate::constraint::Enforcement;
 use crate::constraint::Status;
 use crate::engine::contract::Verdict;
@@ -61,7 +61,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
         (Enforcement::Dryrun, Verdict::Fail) => Level::NOTE,
     };
     let rule = result.rule();
-    let message = file.secrets.mask(&offence.message).into_owned();
+    let message = plain(&file.secrets.mask(&offence.message)).into_owned();
     let mut group = level
         .primary_title(message)
         .id(format!("{}/{}", result.constraint.policy.id(), rule.id))
@@ -75,7 +75,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
         group = group.element(snippet(
             place,
             AnnotationKind::Context,
-            file.secrets.mask(note).into_owned(),
+            plain(&file.secrets.mask(note)).into_owned(),
             file,
         ));
     }
@@ -87,7 +87,8 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
 }
 
 fn about(result: &RuleResult, offence: &Offence) -> String {
-    format!("{} ({})", result.identity, severity(offence.severity))
+    let identity = result.identity.to_string();
+    format!("{} ({})", plain(&identity), severity(offence.severity))
 }
 
 /// The lines of a place, without the secrets that stand in them.
@@ -106,7 +107,7 @@ fn snippet<'a>(
     }
     lines.start = from;
     let line = text.position(shown.start).line;
-    let source = file.secrets.excerpt(text, lines.clone());
+    let source = plain(&file.secrets.excerpt(text, lines.clone())).into_owned();
     // A mask has as many characters as what it hides, but not as many bytes.
     let offset = |at: usize| {
         let characters = text
@@ -123,7 +124,7 @@ fn snippet<'a>(
     let span = offset(shown.start)..offset(shown.end);
     Snippet::source(source)
         .line_start(line)
-        .path(text.name.clone())
+        .path(plain(&text.name).into_owned())
         .annotation(kind.span(span).label(label))
 }
 
@@ -145,11 +146,11 @@ fn failure(error: &ReviewError) -> Group<'_> {
         let _ = write!(title, "{object}: ");
     }
     title += &error.message;
-    let group = Group::with_title(Level::ERROR.primary_title(title));
+    let group = Group::with_title(Level::ERROR.primary_title(plain(&title).into_owned()));
     let Some(file) = &error.file else {
         return group;
     };
-    let origin = Origin::path(file.as_str());
+    let origin = Origin::path(plain(file));
     group.element(match error.position {
         Some(position) => origin.line(position.line).char_column(position.column),
         None => origin,
@@ -178,11 +179,12 @@ fn exceptions(review: &Review, text: &mut String) {
                     .into()
             }
         };
-        let _ = writeln!(
-            text,
+        let line = format!(
             "exception {name} ({at}) for {}: {what} ({})",
             exception.policy, exception.reason
         );
+        *text += &plain(&line);
+        text.push('\n');
         any = true;
     }
     if any {
@@ -198,7 +200,7 @@ fn skipped(review: &Review, text: &mut String) {
         .filter_map(|file| Some((file, file.skipped.as_ref()?)));
     let mut any = false;
     for (file, why) in notable.filter(|(_, why)| why.contains("judge what it")) {
-        let _ = writeln!(text, "skipped {}: it {why}", file.name);
+        let _ = writeln!(text, "skipped {}: it {why}", plain(&file.name));
         any = true;
     }
     if any {

@@ -355,6 +355,28 @@ fn junit_counts_what_denies() {
 }
 
 #[test]
+fn a_hostile_name_does_not_reach_the_terminal() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\\e[31mb\"}\nspec: {containers: [{name: \"c\\e]0;x\"}]}\n";
+    let folder = folder(&[("a\u{1b}[2Jb.yaml", pod), ("bad\u{1b}[2J.dockerfile", "")]);
+    for arguments in [
+        &["eval", "."][..],
+        &["eval", "no\u{1b}[2Jfile"],
+        &["explain", "no\u{1b}[2J"],
+    ] {
+        let mut command = stridegate(folder.path());
+        let run: Run = command
+            .args(arguments)
+            .output()
+            .expect("the program can be started")
+            .into();
+        assert!(
+            !run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'),
+            "{run:?}"
+        );
+    }
+}
+
+#[test]
 fn a_cache_that_is_damaged_or_gone_changes_nothing() {
     let folder = folder(&[("Dockerfile", "FROM scratch\n")]);
     let home = std::env::var_os("HOME").expect("the tests run for a user with a home");
