@@ -11,7 +11,7 @@ use crate::catalog::Bundled;
 use crate::constraint::Today;
 use crate::report::{json, junit, sarif, text};
 use crate::review::{Court, Decision, Review, ReviewError};
-use crate::source::{self, Format, Found, Images};
+use crate::source::{self, Format, Images};
 
 /// Judge files: Dockerfiles and Kubernetes manifests
 #[derive(Args, Debug)]
@@ -68,11 +68,12 @@ impl Eval {
             "standard input (-) is given more than once; name it once"
         );
         let loaded = self.policies.load(pack)?;
-        let inputs: Vec<Found> = self
+        let found = self
             .paths
             .iter()
             .flat_map(|path| source::walk(path))
             .collect();
+        let inputs = source::group(found);
         let folders = self
             .paths
             .iter()

@@ -12,7 +12,7 @@ use stridegate_shapes::flags::{self, Word};
 use stridegate_shapes::{Kind, etcd, kubelet};
 
 use super::{InputFault, Reading, yaml};
-use crate::object::{Content, Identity, Node, Object, Text, Written};
+use crate::object::{Content, Identity, Node, Object, Span, Text, Written};
 
 /// Whether a text can hold a configuration that has no `apiVersion`.
 pub(super) fn is_plausible(content: &str) -> bool {
@@ -135,6 +135,67 @@ pub(super) fn read_process(
         }
     }
     has_kubelet
+}
+
+/// Reads a kubelet's configuration with its drop-ins, in the order of their names.
+pub(super) fn read_kubelet(texts: &[Arc<Text>], name: &str, reading: &mut Reading) {
+    let Some((first, rest)) = texts.split_first() else {
+        return;
+    };
+    let mut texts = vec![Arc::clone(first)];
+    let mut rest = rest.to_vec();
+    rest.sort_by(|a, b| a.name.cmp(&b.name));
+    texts.extend(rest);
+    let mut documents = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let read = yaml::read(&text.content);
+        let document = read.documents.into_iter().next();
+        let wrong = document.as_ref().and_then(|document| {
+            let (node, problem) = kubelet::problem(document)?;
+            Some((node.span.start as usize, problem))
+        });
+        if let Some((at, problem)) = read.fault.map(|fault| (fault.at, fault.message)).or(wrong) {
+            let place = text.position(at);
+            let message = format!("{}:{}:{}: {problem}", text.name, place.line, place.column);
+            reading.faults.push(InputFault {
+                position: None,
+                message,
+            });
+            return;
+        }
+        let mut document = document.unwrap_or_else(|| Node::map(Span::default(), []));
+        document.in_text(u32::try_from(index).unwrap_or(u32::MAX));
+        documents.push(document);
+    }
+    let Some((file, drop_ins)) = documents.split_first() else {
+        return;
+    };
+    let here = file
+        .entries()
+        .first()
+        .map_or(file.span, |entry| entry.key_span);
+    let document = kubelet::effective(
+        kubelet::Base::File(file),
+        drop_ins,
+        &flags::Flags::default(),
+        here,
+    );
+    let identity = Identity {
+        group: kubelet::CONFIGURATION.group.to_string(),
+        kind: kubelet::CONFIGURATION.name.to_string(),
+        name: name.to_owned(),
+        namespace: String::new(),
+    };
+    reading.written += texts.len();
+    reading.objects.push(Object {
+        kind: kubelet::KIND,
+        version: kubelet::VERSION.into(),
+        identity: Arc::new(identity),
+        written: Written::default(),
+        document,
+        moves: Vec::new(),
+        texts,
+    });
 }
 
 /// A kubelet with its configuration file and drop-ins, as far as they are at hand.

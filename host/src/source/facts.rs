@@ -291,7 +291,7 @@ fn wrong(key: &str) -> &'static str {
 }
 
 /// The unit that systemd prefers and its drop-ins, in the order of their names.
-fn units(contents: &[(String, Arc<Text>)]) -> Vec<Arc<Text>> {
+pub(super) fn units(contents: &[(String, Arc<Text>)]) -> Vec<Arc<Text>> {
     let rank = |path: &str| {
         let folders = ["/etc/", "/run/", "/usr/local/lib/"];
         folders

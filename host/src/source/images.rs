@@ -23,6 +23,7 @@ impl Images {
             path: Some(PathBuf::from(path)),
             named: true,
             skip: None,
+            with: Vec::new(),
         };
         let reading = read(&input, Some(Format::Docker));
         if let Some(fault) = reading.faults.into_iter().next() {

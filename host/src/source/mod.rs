@@ -12,6 +12,7 @@ pub mod dockerfile;
 mod documents;
 mod facts;
 mod fault;
+mod group;
 mod images;
 pub mod json;
 mod manifest;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use documents::{Documents, MAX_DEPTH};
 pub use fault::{Fault, nearest};
+pub use group::group;
 pub use images::Images;
 pub use walk::{Found, walk};
 
@@ -136,6 +138,8 @@ pub struct Input {
     pub named: bool,
     /// Why it is not read although it could be, as the walk found.
     pub skip: Option<&'static str>,
+    /// What belongs to it: files that configure the same program.
+    pub with: Vec<Self>,
 }
 
 /// What became of a text.
@@ -176,33 +180,14 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
             ..Reading::default()
         };
     }
-    let bytes = match input
-        .path
-        .as_deref()
-        .map_or_else(|| take(std::io::stdin()), read_file)
-    {
-        Ok(bytes) => bytes,
-        Err(message) => return Reading::fault(None, message),
-    };
     let promised = format.or_else(|| Format::promised_by(Path::new(&input.name)));
-    let content = match String::from_utf8(bytes) {
-        Ok(content) => content,
-        Err(_) if promised.is_none() && !input.named => return Reading::skip(FOREIGN),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let message = "is not UTF-8 text from here on; save it as UTF-8".to_owned();
-            let content = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-            return Reading::fault(
-                Some(Text::new(&input.name, content).position(valid)),
-                message,
-            );
-        }
+    let text = match load(input, promised) {
+        Ok(text) => text,
+        Err(reading) => return reading,
     };
-    let content = content
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(content);
-    let text = Arc::new(Text::new(&input.name, content));
+    if !input.with.is_empty() {
+        return read_group(input, text);
+    }
     let found = promised.is_none() && !input.named;
     if found && !is_plausible(&text.content) {
         return Reading::skip(FOREIGN);
@@ -238,6 +223,56 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
     }
     reading.text = Some(text);
     reading
+}
+
+/// Reads files that configure one program.
+fn read_group(input: &Input, first: Arc<Text>) -> Reading {
+    let mut others = Vec::new();
+    for other in &input.with {
+        match load(other, None) {
+            Ok(text) => others.push(text),
+            Err(mut reading) => {
+                for fault in &mut reading.faults {
+                    fault.message = format!("{} {}", other.name, fault.message);
+                    fault.position = None;
+                }
+                return reading;
+            }
+        }
+    }
+    let mut reading = group::read(&first, others, &input.object_name);
+    reading.text = Some(first);
+    reading
+}
+
+/// The text of an input, or what became of it instead.
+fn load(input: &Input, promised: Option<Format>) -> Result<Arc<Text>, Reading> {
+    let bytes = match input
+        .path
+        .as_deref()
+        .map_or_else(|| take(std::io::stdin()), read_file)
+    {
+        Ok(bytes) => bytes,
+        Err(message) => return Err(Reading::fault(None, message)),
+    };
+    let content = match String::from_utf8(bytes) {
+        Ok(content) => content,
+        Err(_) if promised.is_none() && !input.named => return Err(Reading::skip(FOREIGN)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let message = "is not UTF-8 text from here on; save it as UTF-8".to_owned();
+            let content = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+            return Err(Reading::fault(
+                Some(Text::new(&input.name, content).position(valid)),
+                message,
+            ));
+        }
+    };
+    let content = content
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(content);
+    Ok(Arc::new(Text::new(&input.name, content)))
 }
 
 /// Reads a text that is at hand, as a format if one is given; `name` is that of an object in it

@@ -28,6 +28,7 @@ pub fn walk(argument: &str) -> Vec<Found> {
             path: None,
             named: true,
             skip: None,
+            with: Vec::new(),
         })];
     }
     if !path.is_dir() {
@@ -110,6 +111,7 @@ fn input(path: &Path, from_root: &Path, named: bool) -> Input {
         path: Some(path.into()),
         named,
         skip,
+        with: Vec::new(),
     }
 }
 

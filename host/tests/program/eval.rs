@@ -139,6 +139,56 @@ fn a_service_that_is_built_has_the_user_of_its_dockerfile() {
 }
 
 #[test]
+fn what_configures_one_program_is_merged_where_it_is_named_together() {
+    let kubelet = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+    let folder = folder(&[
+        ("daemon.json", r#"{"log-level": "info"}"#),
+        (
+            "docker.service",
+            "[Service]\nExecStart=/usr/bin/dockerd --log-level=info\n",
+        ),
+        (
+            "kubelet.yaml",
+            &format!("{kubelet}authorization: {{mode: Webhook}}\n"),
+        ),
+        (
+            "20-late.conf",
+            &format!("{kubelet}authorization: {{mode: AlwaysAllow}}\n"),
+        ),
+        (
+            "10-early.conf",
+            &format!("{kubelet}authorization: {{mode: Webhook}}\n"),
+        ),
+    ]);
+    let eval = |files: &[&str]| report(folder.path(), &[&["eval"], files].concat());
+    assert_eq!(eval(&["daemon.json"]).0, 0);
+    assert_eq!(eval(&["docker.service"]).0, 0);
+    let (code, told) = eval(&["docker.service", "daemon.json"]);
+    assert_eq!(
+        (
+            code,
+            &entries(&told, "results", "rule", "conflict")[0]["outcome"]
+        ),
+        (1, &"fail".into())
+    );
+    assert_eq!(eval(&["kubelet.yaml"]).0, 0);
+    for order in [
+        ["kubelet.yaml", "20-late.conf", "10-early.conf"],
+        ["10-early.conf", "20-late.conf", "kubelet.yaml"],
+    ] {
+        let (code, told) = eval(&order);
+        assert_eq!(code, 1, "{told:#}");
+        let found = &entries(&told, "results", "outcome", "fail")[0];
+        assert_eq!(found["rule"], "always-allow");
+    }
+    assert_eq!(
+        eval(&["."]).0,
+        0,
+        "a folder may hold the files of many hosts"
+    );
+}
+
+#[test]
 fn an_admission_review_is_the_object_that_it_asks_about() {
     let review = |operation: &str, object: &str, old: &str| {
         format!(
