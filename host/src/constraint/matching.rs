@@ -5,6 +5,8 @@ use crate::object::{Node, Object};
 /// Conditions that all have to hold; without any, everything matches.
 #[derive(Clone, Debug, Default)]
 pub struct Match {
+    /// Whether objects as written count, what they become, or both.
+    pub source: Source,
     /// One of these has to name the group and the kind; `*` names all.
     pub kinds: Vec<Kinds>,
     /// Whether the object has a namespace.
@@ -17,6 +19,18 @@ pub struct Match {
     pub name: Option<String>,
     /// What the labels have to say.
     pub labels: Selector,
+}
+
+/// Which of an object and what it becomes is looked at: a Deployment, and its Pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Both.
+    #[default]
+    All,
+    /// The object as written.
+    Original,
+    /// What an object becomes.
+    Generated,
 }
 
 /// Groups and kinds.
@@ -107,11 +121,17 @@ impl Match {
         let namespace = identity.namespace.as_str();
         let judged = &subject.object.kind;
         let fits = |pattern: &String| fits(pattern, namespace);
-        (self.kinds.is_empty()
-            || self.kinds.iter().any(|kinds| {
-                kinds.include(&identity.group, &identity.kind)
-                    || kinds.include(&judged.group, &judged.name)
-            }))
+        let written = (identity.group.as_str(), identity.kind.as_str());
+        let judged = (&*judged.group, &*judged.name);
+        let include = |(group, kind)| {
+            self.kinds.is_empty() || self.kinds.iter().any(|kinds| kinds.include(group, kind))
+        };
+        let kinds = match self.source {
+            Source::All => include(written) || include(judged),
+            Source::Original => include(written),
+            Source::Generated => written != judged && include(judged),
+        };
+        kinds
             && self
                 .scope
                 .is_none_or(|scope| (scope == Scope::Namespaced) != namespace.is_empty())
@@ -218,6 +238,22 @@ mod tests {
                 && applies(&of_kind("*", "*"))
         );
         assert!(!applies(&of_kind("apps", "Pod")) && !applies(&of_kind("", "Service")));
+    }
+
+    #[test]
+    fn the_source_says_which_of_the_two_counts() {
+        let of = |source, group: &str, kind: &str| Match {
+            source,
+            ..of_kind(group, kind)
+        };
+        assert!(
+            applies(&of(Source::Original, "apps", "Deployment"))
+                && applies(&of(Source::Generated, "", "Pod"))
+        );
+        assert!(
+            !applies(&of(Source::Original, "", "Pod"))
+                && !applies(&of(Source::Generated, "apps", "Deployment"))
+        );
     }
 
     #[test]

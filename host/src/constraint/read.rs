@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::fields::Fields;
-use super::matching::{Expression, Kinds, Operator, Scope, Selector};
+use super::matching::{self, Expression, Kinds, Operator, Scope, Selector};
 use super::{API_VERSION, Constraint, Enforcement, Exception, Match, Rulebook};
 use crate::catalog::Catalog;
 use crate::engine::{Cache, Engine};
@@ -370,6 +370,7 @@ impl Reader<'_> {
             return Match::default();
         };
         let known = [
+            "source",
             "kinds",
             "scope",
             "namespaces",
@@ -385,7 +386,15 @@ impl Reader<'_> {
             ("Cluster", Some(Scope::Cluster)),
             ("Namespaced", Some(Scope::Namespaced)),
         ];
+        let sources = [
+            ("All", matching::Source::All),
+            ("Original", matching::Source::Original),
+            ("Generated", matching::Source::Generated),
+        ];
         Match {
+            source: fields
+                .choice("source", &sources, self.problems)
+                .unwrap_or_default(),
             kinds: self.kinds(&fields),
             scope: fields.choice("scope", &scopes, self.problems).flatten(),
             namespaces: texts(fields.texts("namespaces", self.problems)),

@@ -107,6 +107,8 @@ fn a_match_that_does_not_fit_leaves_the_object_alone() {
         ("kinds: [{apiGroups: [\"\"], kinds: [Pod]}]", true),
         ("kinds: [{apiGroups: [docker], kinds: [Dockerfile]}]", false),
         ("scope: Cluster", false),
+        ("source: Original", true),
+        ("source: Generated", false),
     ] {
         let (_, report) = judge(&constraint(&format!(
             "policy: root-user, match: {{{condition}}}"
