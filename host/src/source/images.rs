@@ -86,8 +86,8 @@ fn built(object: &Object) -> Option<(String, Value)> {
         .canonicalize()
         .ok()?;
     let within = path.starts_with(&folder).then_some(path)?;
-    let content = String::from_utf8(read_file(&within).ok()?).ok()?;
-    let document = serde_json::to_value(dockerfile::read(&content).ok()?).ok()?;
+    let dockerfile = String::from_utf8(read_file(&within).ok()?).ok()?;
+    let document = serde_json::to_value(dockerfile::read(&dockerfile).ok()?).ok()?;
     let file: Dockerfile = serde_json::from_value(document).ok()?;
     let (_, user) = file.user(file.built(build.text("target"))?)?;
     let name = object
