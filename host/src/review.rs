@@ -1,10 +1,11 @@
 //! Judges objects and decides: the one place in which it is said what is refused.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::constraint::{
 };
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
-use crate::object::{Identity, Object, Place, Position, Text};
+use crate::object::{Content, Identity, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
 use crate::source::{self, Format, Found, Images, Reading};
 
@@ -316,6 +317,13 @@ impl Court<'_> {
         for fault in reading.faults {
             file.input_error(fault.position, fault.message);
         }
+        let is_string = |at| {
+            reading
+                .objects
+                .iter()
+                .any(|object| is_in_string(&object.document, at))
+        };
+        file.comments.retain(|at| !is_string(at));
         for (position, message) in std::mem::take(&mut file.comments.problems) {
             file.input_error(Some(position), message);
         }
@@ -351,6 +359,7 @@ impl Court<'_> {
             .iter()
             .map(|(_, exception)| ExceptionReport::new(exception, self.today));
         file.exceptions = asked.collect();
+        file.hide_secrets();
     }
 
     fn judge_objects(&self, objects: &[Object], file: &mut FileReview) {
@@ -575,6 +584,22 @@ fn groups<'a>(constraints: &[&'a Arc<Constraint>]) -> Vec<Vec<&'a Arc<Constraint
     groups
 }
 
+/// Whether a byte of the first text lies in a string that says what a comment would say: there it
+/// is none. Other strings may have a place that stands for them, such as that of a whole file.
+fn is_in_string(node: &Node, at: usize) -> bool {
+    let says = |text: &str, span: Span| {
+        text.contains(Comments::MARK) && span.text == 0 && span.range().contains(&at)
+    };
+    match &node.content {
+        Content::String(text) => says(text, node.span),
+        Content::List(items) => items.iter().any(|item| is_in_string(item, at)),
+        Content::Map(entries) => entries
+            .iter()
+            .any(|entry| says(&entry.key, entry.key_span) || is_in_string(&entry.value, at)),
+        _ => false,
+    }
+}
+
 /// The object as it is passed to policies.
 fn pass(object: &Object, images: &Images) -> contract::Object {
     let images = images.of(object);
@@ -610,6 +635,34 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
 }
 
 impl FileReview {
+    /// Takes the secrets out of what is not a part of the text: names, paths and reasons, which
+    /// may repeat them.
+    fn hide_secrets(&mut self) {
+        let secrets = &self.secrets;
+        let hide = |text: &mut String| {
+            if let std::borrow::Cow::Owned(masked) = secrets.mask(text) {
+                *text = masked;
+            }
+        };
+        for result in &mut self.results {
+            if let std::borrow::Cow::Owned(name) = secrets.mask(&result.identity.name) {
+                result.identity = Arc::new(Identity {
+                    name,
+                    ..Identity::clone(&result.identity)
+                });
+            }
+            if let Some(grant) = &mut result.exception {
+                hide(&mut grant.reason);
+            }
+            if let Answer::Found(offence) = &mut result.answer {
+                hide(&mut offence.path);
+            }
+        }
+        for exception in &mut self.exceptions {
+            hide(&mut exception.reason);
+        }
+    }
+
     fn input_error(&mut self, position: Option<Position>, message: String) {
         self.errors.push(ReviewError {
             file: Some(self.name.clone()),
@@ -832,7 +885,9 @@ pub fn severity(severity: Severity) -> &'static str {
 #[derive(Debug, Default)]
 pub struct Secrets {
     places: Vec<(Arc<Text>, Range<usize>)>,
-    values: Vec<String>,
+    values: BTreeSet<String>,
+    /// Finds the values, once all of them are known.
+    values_in: OnceLock<Option<AhoCorasick>>,
 }
 
 /// The fewest characters that are masked wherever they appear, and not only where they were
@@ -856,26 +911,46 @@ impl Secrets {
         }
         for line in written.lines().chain(secret.value.lines()) {
             let line = line.trim().trim_matches(['"', '\'']);
-            if line.chars().count() >= DISTINCT && !self.values.iter().any(|value| value == line) {
-                self.values.push(line.to_owned());
+            if line.chars().count() >= DISTINCT {
+                self.values.insert(line.to_owned());
             }
         }
         self.places.push((Arc::clone(&secret.place.text), range));
-        // A secret that holds another has to go first, or its rest would stay.
-        self.values
-            .sort_by_key(|value| std::cmp::Reverse(value.len()));
+        self.values_in = OnceLock::new();
     }
 
     /// A text that is about the input, without its secrets.
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
-        let mut masked = std::borrow::Cow::Borrowed(text);
-        for value in &self.values {
-            if masked.contains(value.as_str()) {
-                masked = masked.replace(value.as_str(), &stars(value)).into();
-            }
+        let Some(values) = self.values_in.get_or_init(|| self.matcher()) else {
+            return text.into();
+        };
+        let mut masked = String::new();
+        let mut from = 0;
+        for found in values.find_iter(text) {
+            masked += &text[from..found.start()];
+            masked += &stars(&text[found.range()]);
+            from = found.end();
         }
-        masked
+        if from == 0 {
+            text.into()
+        } else {
+            (masked + &text[from..]).into()
+        }
+    }
+
+    /// Of two secrets that begin at one place the longer is found: its rest would stay.
+    fn matcher(&self) -> Option<AhoCorasick> {
+        let builder = || {
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&self.values)
+        };
+        if self.values.is_empty() {
+            None
+        } else {
+            builder().ok()
+        }
     }
 
     /// A part of a text of the input, without its secrets; every character keeps its column.
@@ -915,7 +990,6 @@ fn stars(secret: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::Span;
 
     fn secrets(content: &str, secret: &str) -> (Arc<Text>, Secrets) {
         let start = content

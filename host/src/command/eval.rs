@@ -13,7 +13,7 @@ use crate::report::{json, junit, sarif, text};
 use crate::review::{Court, Decision, Review, ReviewError};
 use crate::source::{self, Format, Images};
 
-/// Judge files: Dockerfiles and Kubernetes manifests
+/// Judge files: what Docker and Kubernetes build, run, apply and are set up with
 #[derive(Args, Debug)]
 pub(super) struct Eval {
     /// Files and folders; - is standard input. In a folder, what .gitignore names is left out

@@ -169,6 +169,12 @@ impl ConstraintArgs {
             read(Source::open(&file, false, found_counts), &mut found);
             rulebook.exceptions.append(&mut found.exceptions);
             if found_counts {
+                let (file, number) = (file.display(), found.constraints.len());
+                if number > 0 {
+                    say(&format!(
+                        "{file}: its constraints ({number}) apply in place of the defaults"
+                    ));
+                }
                 rulebook.constraints.append(&mut found.constraints);
             } else if !found.constraints.is_empty() {
                 say(&format!(

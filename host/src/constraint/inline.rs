@@ -6,9 +6,6 @@ use std::sync::atomic::AtomicUsize;
 use super::{Exception, Match};
 use crate::object::{Position, Text};
 
-/// What a comment begins with.
-const MARK: &str = "# stridegate:";
-
 /// The exceptions that the comments of a file ask for, and what is wrong with the others.
 #[derive(Debug, Default)]
 pub struct Comments {
@@ -16,26 +13,33 @@ pub struct Comments {
     pub exceptions: Vec<(usize, Exception)>,
     /// Each with its place.
     pub problems: Vec<(Position, String)>,
+    /// The bytes at which the exceptions and the problems stand, in their order.
+    at: (Vec<usize>, Vec<usize>),
 }
 
 impl Comments {
+    /// What such a comment begins with.
+    pub const MARK: &str = "# stridegate:";
+
     /// Reads the comments of a text. One that stands alone on its line speaks of the next line
     /// that is no comment.
     #[must_use]
     pub fn of(text: &Text, granted: bool) -> Self {
         let mut comments = Self::default();
-        if !text.content.contains(MARK) {
+        if !text.content.contains(Self::MARK) {
             return comments;
         }
         let lines: Vec<&str> = text.content.lines().collect();
+        let start = text.content.as_ptr().addr();
         for (index, line) in lines.iter().enumerate() {
-            let Some((before, asked)) = line.split_once(MARK) else {
+            let Some((before, asked)) = line.split_once(Self::MARK) else {
                 continue;
             };
             let position = Position {
                 line: index + 1,
                 column: before.chars().count() + 1,
             };
+            let at = before.as_ptr().addr() - start + before.len();
             let alone = before.trim().is_empty();
             let is_comment =
                 |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
@@ -62,12 +66,27 @@ impl Comments {
                         granted,
                         hidden: AtomicUsize::new(0),
                     };
+                    comments.at.0.push(at);
                     comments.exceptions.push((target, exception));
                 }
-                Err(message) => comments.problems.push((position, message)),
+                Err(message) => {
+                    comments.at.1.push(at);
+                    comments.problems.push((position, message));
+                }
             }
         }
         comments
+    }
+
+    /// Leaves out those that do not stand where a comment can, by the byte of their `#`.
+    pub fn retain(&mut self, is_comment: impl Fn(usize) -> bool) {
+        let (exceptions, problems) = &self.at;
+        let mut places = exceptions.iter();
+        self.exceptions
+            .retain(|_| places.next().is_some_and(|at| is_comment(*at)));
+        let mut places = problems.iter();
+        self.problems
+            .retain(|_| places.next().is_some_and(|at| is_comment(*at)));
     }
 
     /// The exception that a comment asks for at a line.

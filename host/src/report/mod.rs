@@ -27,6 +27,12 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A name or message as [`plain`] text on one line, so that it cannot pass for another line of
+/// the report.
+fn line(text: &str) -> String {
+    plain(text).replace('\n', "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::plain;

@@ -2,19 +2,20 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{count, plain};
+use super::{count, line, plain};
 use crate::constraint::Enforcement;
 use crate::constraint::Status;
 use crate::engine::contract::Verdict;
-use crate::object::Place;
+use crate::object::{Place, Text};
 use crate::review::{Answer, Cell, FileReview, Offence, Review, ReviewError, RuleResult, severity};
 
-/// The longest part of a line that is shown before an offending place, in bytes: what stands
-/// further left says nothing about it.
+/// The longest part of a line that is shown before and after an offending place, in bytes: what
+/// stands further away says nothing about it.
 const CONTEXT: usize = 120;
 
 /// A review as text, with the escape sequences of colours.
@@ -61,7 +62,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
         (Enforcement::Dryrun, Verdict::Fail) => Level::NOTE,
     };
     let rule = result.rule();
-    let message = plain(&file.secrets.mask(&offence.message)).into_owned();
+    let message = line(&file.secrets.mask(&offence.message));
     let mut group = level
         .primary_title(message)
         .id(format!("{}/{}", result.constraint.policy.id(), rule.id))
@@ -75,7 +76,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
         group = group.element(snippet(
             place,
             AnnotationKind::Context,
-            plain(&file.secrets.mask(note)).into_owned(),
+            line(&file.secrets.mask(note)),
             file,
         ));
     }
@@ -88,7 +89,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
 
 fn about(result: &RuleResult, offence: &Offence) -> String {
     let identity = result.identity.to_string();
-    format!("{} ({})", plain(&identity), severity(offence.severity))
+    format!("{} ({})", line(&identity), severity(offence.severity))
 }
 
 /// The lines of a place, without the secrets that stand in them.
@@ -100,14 +101,13 @@ fn snippet<'a>(
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let text = &place.text;
     let shown = first_line(&text.content, place.shown.range());
-    let mut lines = text.lines_around(&shown);
-    let mut from = lines.start.max(shown.start.saturating_sub(CONTEXT));
-    while !text.content.is_char_boundary(from) {
-        from -= 1;
-    }
-    lines.start = from;
-    let line = text.position(shown.start).line;
-    let source = plain(&file.secrets.excerpt(text, lines.clone())).into_owned();
+    let whole = text.lines_around(&shown);
+    let lines = boundary(
+        &text.content,
+        shown.start.saturating_sub(CONTEXT).max(whole.start),
+    )..boundary(&text.content, (shown.end + CONTEXT).min(whole.end));
+    let first = text.position(shown.start).line;
+    let source = excerpt(text, &whole, &lines, file);
     // A mask has as many characters as what it hides, but not as many bytes.
     let offset = |at: usize| {
         let characters = text
@@ -123,9 +123,42 @@ fn snippet<'a>(
     };
     let span = offset(shown.start)..offset(shown.end);
     Snippet::source(source)
-        .line_start(line)
-        .path(plain(&text.name).into_owned())
+        .line_start(first)
+        .path(line(&text.name))
         .annotation(kind.span(span).label(label))
+}
+
+/// A part of a line without its secrets. They are looked for in some more of the line, so that
+/// none is cut in two and missed.
+fn excerpt(
+    text: &Arc<Text>,
+    whole: &Range<usize>,
+    part: &Range<usize>,
+    file: &FileReview,
+) -> String {
+    const MARGIN: usize = 4096;
+    let from = boundary(
+        &text.content,
+        part.start.saturating_sub(MARGIN).max(whole.start),
+    );
+    let to = boundary(&text.content, (part.end + MARGIN).min(whole.end));
+    let masked = file.secrets.excerpt(text, from..to);
+    let characters =
+        |range: Range<usize>| text.content.get(range).unwrap_or_default().chars().count();
+    let shown: String = masked
+        .chars()
+        .skip(characters(from..part.start))
+        .take(characters(part.clone()))
+        .collect();
+    plain(&shown).into_owned()
+}
+
+/// The start of the character that a byte belongs to.
+fn boundary(content: &str, mut at: usize) -> usize {
+    while !content.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// The part of a range that stands on its first line.
@@ -146,11 +179,11 @@ fn failure(error: &ReviewError) -> Group<'_> {
         let _ = write!(title, "{object}: ");
     }
     title += &error.message;
-    let group = Group::with_title(Level::ERROR.primary_title(plain(&title).into_owned()));
+    let group = Group::with_title(Level::ERROR.primary_title(line(&title)));
     let Some(file) = &error.file else {
         return group;
     };
-    let origin = Origin::path(plain(file));
+    let origin = Origin::path(line(file));
     group.element(match error.position {
         Some(position) => origin.line(position.line).char_column(position.column),
         None => origin,
@@ -183,7 +216,7 @@ fn exceptions(review: &Review, text: &mut String) {
             "exception {name} ({at}) for {}: {what} ({})",
             exception.policy, exception.reason
         );
-        *text += &plain(&line);
+        *text += &self::line(&line);
         text.push('\n');
         any = true;
     }
@@ -200,7 +233,7 @@ fn skipped(review: &Review, text: &mut String) {
         .filter_map(|file| Some((file, file.skipped.as_ref()?)));
     let mut any = false;
     for (file, why) in notable.filter(|(_, why)| why.contains("judge what it")) {
-        let _ = writeln!(text, "skipped {}: it {why}", plain(&file.name));
+        let _ = writeln!(text, "skipped {}: it {why}", line(&file.name));
         any = true;
     }
     if any {

@@ -63,8 +63,12 @@ fn add(
     let item_kind = kind
         .strip_suffix("List")
         .map(|item| (api_version.to_owned(), item.to_owned()));
-    if let (Some(item_kind), Some(_)) = (&item_kind, document.get("items")) {
-        let of_list = Some(item_kind).filter(|(_, kind)| !kind.is_empty());
+    // For kubectl, whatever has a list of items is a list, whatever its kind.
+    if document
+        .get("items")
+        .is_some_and(|items| matches!(items.content, Content::List(_)))
+    {
+        let of_list = item_kind.as_ref().filter(|(_, kind)| !kind.is_empty());
         if let Content::Map(entries) = document.content {
             let items = entries
                 .into_iter()

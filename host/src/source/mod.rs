@@ -174,17 +174,18 @@ const FOREIGN: &str =
 /// Reads a text, as a format if one is given.
 #[must_use]
 pub fn read(input: &Input, format: Option<Format>) -> Reading {
-    if let Some(why) = input.skip {
-        return Reading {
-            skipped: Some(why.into()),
-            ..Reading::default()
-        };
-    }
     let promised = format.or_else(|| Format::promised_by(Path::new(&input.name)));
     let text = match load(input, promised) {
         Ok(text) => text,
         Err(reading) => return reading,
     };
+    // What a chart keeps among its templates may be none.
+    if let Some(why) = input
+        .skip
+        .filter(|why| *why != walk::CHART || text.content.contains("{{"))
+    {
+        return Reading::skip(why);
+    }
     if !input.with.is_empty() {
         return read_group(input, text);
     }
@@ -257,7 +258,13 @@ fn load(input: &Input, promised: Option<Format>) -> Result<Arc<Text>, Reading> {
     };
     let content = match String::from_utf8(bytes) {
         Ok(content) => content,
-        Err(_) if promised.is_none() && !input.named => return Err(Reading::skip(FOREIGN)),
+        Err(error)
+            if promised.is_none()
+                && !input.named
+                && !is_object_in_other_encoding(error.as_bytes()) =>
+        {
+            return Err(Reading::skip(FOREIGN));
+        }
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let message = "is not UTF-8 text from here on; save it as UTF-8".to_owned();
@@ -299,10 +306,18 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
         None if compose::recognises(text) => compose::read(text),
         _ => read_documents(text, name, format),
     };
-    if reading.written == 0 && !reading.faults.is_empty() && is_template(text) {
+    if reading.written == 0 && !reading.faults.is_empty() && is_template(text, &reading.faults) {
         return Reading::skip(TEMPLATE);
     }
     reading
+}
+
+/// Whether bytes that are no UTF-8 may hold an object that others read all the same: in UTF-16,
+/// or with a stray byte.
+fn is_object_in_other_encoding(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff])
+        || manifest::is_spelled(&String::from_utf8_lossy(bytes))
 }
 
 /// Whether a text can be of any format, which spares parsing what cannot.
@@ -355,13 +370,18 @@ fn documents(content: &str) -> Documents {
     }
 }
 
-/// Whether a text that makes no sense as it is was never meant to.
-fn is_template(text: &Text) -> bool {
+/// Whether a text that makes no sense as it is was never meant to: by its name, or because a
+/// fault lies at what a template engine would replace.
+fn is_template(text: &Text, faults: &[InputFault]) -> bool {
     const ENDINGS: [&str; 7] = ["template", "tmpl", "gotmpl", "tpl", "j2", "erb", "in"];
     let extension = Path::new(&text.name)
         .extension()
         .and_then(|extension| extension.to_str());
-    text.content.contains("{{") || extension.is_some_and(|extension| ENDINGS.contains(&extension))
+    let lines = |line: usize| text.content.lines().skip(line.saturating_sub(3)).take(3);
+    let replaced = |line: &str| line.contains("{{") && !line.trim_start().starts_with('#');
+    let mut positions = faults.iter().filter_map(|fault| fault.position);
+    extension.is_some_and(|extension| ENDINGS.contains(&extension))
+        || positions.any(|position| lines(position.line).any(replaced))
 }
 
 impl Reading {

@@ -13,7 +13,7 @@ pub type Found = Result<Input, (String, String)>;
 
 const PATCH: &str =
     "is a kustomize patch; judge what it makes: kustomize build FOLDER | stridegate eval -";
-const CHART: &str =
+pub(super) const CHART: &str =
     "is a Helm template; judge what it renders: helm template CHART | stridegate eval -";
 
 /// The inputs that an argument stands for: `-` is standard input, a file is itself, a folder is
@@ -42,6 +42,9 @@ pub fn walk(argument: &str) -> Vec<Found> {
     for entry in WalkBuilder::new(path)
         .hidden(false)
         .require_git(false)
+        .ignore(false)
+        .git_exclude(false)
+        .git_global(false)
         .filter_entry(is_no_repository)
         .build()
     {

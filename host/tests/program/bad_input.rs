@@ -220,3 +220,79 @@ fn an_error_shows_no_line_of_the_file() {
     );
     assert!(!message.contains("hunter22"), "{message}");
 }
+
+const POD: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}\n";
+
+#[test]
+fn a_template_mark_in_a_comment_hides_no_fault() {
+    let (message, _) =
+        beside_a_good_file("pod.yaml", format!("# {{{{ x }}}}\n{POD}x: [\n").as_bytes());
+    assert!(!message.is_empty());
+    beside_a_good_file(
+        "Dockerfile",
+        b"# {{ x }}\nFROM scratch\nFROM --platform=\nUSER 0\n",
+    );
+}
+
+#[test]
+fn an_object_in_another_encoding_is_no_other_file() {
+    let (message, _) = beside_a_good_file("pod.yaml", &[b"# \xff\n", POD.as_bytes()].concat());
+    assert!(message.contains("UTF-8"), "{message}");
+    let wide: Vec<u8> = "\u{feff}"
+        .chars()
+        .chain(POD.chars())
+        .flat_map(|c| (c as u16).to_le_bytes())
+        .collect();
+    beside_a_good_file("pod.yaml", &wide);
+}
+
+#[test]
+fn what_stands_where_it_is_not_looked_for_is_judged() {
+    let item = POD.replace('\n', "\n  ");
+    for (name, content, extra) in [
+        (
+            "list.yaml",
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\nitems:\n- {item}"),
+            None,
+        ),
+        (
+            "templates/pod.yaml",
+            POD.to_owned(),
+            Some(("Chart.yaml", "")),
+        ),
+        ("pod.yaml", POD.to_owned(), Some((".ignore", "pod.yaml\n"))),
+    ] {
+        let folder = folder(&[("good/Dockerfile", GOOD), (name, &content)]);
+        if let Some((name, content)) = extra {
+            write(folder.path(), name, content.as_bytes());
+        }
+        let (code, report) = report(folder.path(), &["eval", "."]);
+        assert_eq!(
+            (code, entries(&report, "results", "file", name).is_empty()),
+            (1, false),
+            "{name}: {report:#}"
+        );
+    }
+}
+
+#[test]
+fn a_name_is_no_line_of_the_report() {
+    let pod = POD.replace("{name: a}\nspec", "{name: \"a\\n\\nerror: forged\"}\nspec");
+    let folder = folder(&[("pod.yaml", &pod)]);
+    let Run { stdout, .. } = run(folder.path(), &["eval", "pod.yaml"]);
+    assert!(
+        stdout.contains("forged") && !stdout.lines().any(|line| line.starts_with("error: forged")),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_word_that_begins_a_line_by_mistake_is_not_repeated() {
+    let (message, line) = beside_a_good_file(
+        "Dockerfile",
+        b"FROM scratch\nENV DB_PASSWORD=a \\\n  B=2\n  zQ7hunterSecret42x\n",
+    );
+    assert!(!message.contains("zQ7"), "{message}");
+    assert_eq!(line, 4);
+}

@@ -368,3 +368,45 @@ fn what_an_owner_makes_is_judged_with_it() {
     let (_, alone) = report(folder.path(), &["eval", "a.yaml"]);
     assert_eq!(entries(&alone, "results", "rule", "no-user").len(), 1);
 }
+
+#[test]
+fn what_looks_like_a_comment_in_a_string_is_none() {
+    let mark = "# stridegate: allow root-user until 2999-01-31 -- x";
+    let json = format!(
+        r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "a", "annotations": {{"n": "{mark}"}}}}, "spec": {{"containers": [{{"name": "a"}}]}}}}"#
+    );
+    let quoted = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{containers: [{{name: '{mark}'}}]}}\n"
+    );
+    let block = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    n: |\n      {mark}\nspec: {{containers: [{{name: a}}]}}\n"
+    );
+    let script = format!("FROM scratch\nRUN <<EOF\n{mark}\nEOF\nUSER 0\n");
+    for (name, content) in [
+        ("pod.json", &json),
+        ("quoted.yaml", &quoted),
+        ("block.yaml", &block),
+        ("Dockerfile", &script),
+    ] {
+        let folder = folder(&[(name, content)]);
+        let (code, report) = report(folder.path(), &["eval", name]);
+        assert_eq!(
+            (code, report["exceptions"].as_array().map(Vec::len)),
+            (1, Some(0)),
+            "{name}: {report:#}"
+        );
+    }
+}
+
+#[test]
+fn a_reason_that_repeats_a_secret_is_masked() {
+    let file = "FROM scratch\n# stridegate: allow root-user until 2999-01-31 -- was zQ7hunterSecret42x\nUSER 0\nENV DB_PASSWORD=zQ7hunterSecret42x\n";
+    let folder = folder(&[("Dockerfile", file)]);
+    for output in ["text", "json", "sarif", "junit"] {
+        let Run { stdout, .. } = run(folder.path(), &["eval", "Dockerfile", "-o", output]);
+        assert!(
+            stdout.contains("was *") && !stdout.contains("zQ7hunter"),
+            "{stdout}"
+        );
+    }
+}

@@ -768,7 +768,7 @@ mod tests {
         assert!(message("FORM alpine").contains("did you mean FROM?"));
         assert!(message("FROM a\nCOPPY a b").contains("did you mean COPY?"));
         assert!(!message("FROM a\nfrobnicate").contains("did you mean"));
-        assert!(message("FROM a\n\\").contains("not an instruction"));
+        assert!(message("FROM a\n\\").contains("no instruction"));
         assert_eq!(read("FROM a\n  XYZZY b").expect_err("unknown").at, 9);
     }
 

@@ -269,15 +269,12 @@ fn flag(text: &str, range: Range<usize>) -> (String, usize) {
 
 fn unknown_instruction(line: &Line, keyword: &Range<usize>) -> Fault {
     let written = line.get(keyword.clone());
-    let advice = match nearest(written, &KEYWORDS) {
-        Some(known) => format!("did you mean {known}?"),
-        None => "correct or remove the line".to_owned(),
+    // A word that is no slip of a known one is not repeated: it may be the rest of a secret.
+    let message = match nearest(written, &KEYWORDS) {
+        Some(known) => format!("{written:?} is not an instruction; did you mean {known}?"),
+        None => "this line begins with no instruction; correct or remove it".to_owned(),
     };
-    let quoted: String = written.chars().take(QUOTED).collect();
-    Fault::new(
-        line.at(keyword.start),
-        format!("{quoted:?} is not an instruction; {advice}"),
-    )
+    Fault::new(line.at(keyword.start), message)
 }
 
 /// The name after AS, in lower case.
