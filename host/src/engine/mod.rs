@@ -38,9 +38,9 @@ const INTERFACE: &str = "stridegate:policy/mitigation@0.1.0";
 /// How often the clock of the deadlines ticks.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The most memory that any instance can have, whatever its limits say; a multiple of the page
-/// size of `WebAssembly`.
-const MEMORY_RESERVATION: usize = 2 << 30;
+/// The address space that each instance gets: all that it could address, so that its code needs no
+/// checks of bounds. No limit allows more memory than that.
+const MEMORY_RESERVATION: usize = 4 << 30;
 
 /// The stack that a component can use of its thread. Threads that call components need twice
 /// that.
