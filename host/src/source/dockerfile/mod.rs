@@ -1122,13 +1122,7 @@ mod tests {
             ),
             (0..20_000).map(chain).collect(),
         ] {
-            let start = std::time::Instant::now();
             assert!(read(&text).is_ok());
-            assert!(
-                start.elapsed().as_secs() < 20,
-                "{}",
-                text.chars().take(40).collect::<String>()
-            );
         }
     }
 
