@@ -678,8 +678,8 @@ mod tests {
         }
     }
 
-    #[test]
     /// One that took time in proportion to the square would not come to its end.
+    #[test]
     fn a_megabyte_is_read_to_its_end() {
         let line = r#"{"Comment":"","CreatedAt":"","CreatedBy":"x","CreatedSince":"","ID":"<missing>","Size":"0B"}"#;
         let body = r#"{"Image":"a","HostConfig":{}}"#;
