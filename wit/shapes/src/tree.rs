@@ -122,6 +122,18 @@ impl Node {
         self.entry(key).map(|entry| &entry.value)
     }
 
+    /// The member of a map by its key, to be changed.
+    #[must_use]
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.content {
+            Content::Map(entries) => {
+                let entry = entries.iter_mut().find(|entry| entry.key == key)?;
+                Some(&mut entry.value)
+            }
+            _ => None,
+        }
+    }
+
     /// The member of a map by its key, with the key's place.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {

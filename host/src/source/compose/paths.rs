@@ -22,9 +22,9 @@ pub(super) fn rebase_service(service: &mut Node, folder: &Path) {
     if folder.as_os_str().is_empty() {
         return;
     }
-    if let Some(build) = member(service, "build") {
+    if let Some(build) = service.get_mut("build") {
         let context = if matches!(build.content, Content::Map(_)) {
-            member(build, "context")
+            build.get_mut("context")
         } else {
             Some(build)
         };
@@ -33,11 +33,11 @@ pub(super) fn rebase_service(service: &mut Node, folder: &Path) {
         }
     }
     for key in ["env_file", "label_file"] {
-        if let Some(files) = member(service, key) {
+        if let Some(files) = service.get_mut(key) {
             let items = sequence(std::mem::replace(files, Node::list(files.span, Vec::new())));
             let rebased = items.into_iter().map(|mut item| {
                 let path = if matches!(item.content, Content::Map(_)) {
-                    member(&mut item, "path")
+                    item.get_mut("path")
                 } else {
                     Some(&mut item)
                 };
@@ -52,7 +52,7 @@ pub(super) fn rebase_service(service: &mut Node, folder: &Path) {
     if let Some(Node {
         content: Content::List(volumes),
         ..
-    }) = member(service, "volumes")
+    }) = service.get_mut("volumes")
     {
         for volume in volumes {
             rebase_volume(volume, folder);
@@ -70,7 +70,7 @@ pub(super) fn rebase_project(root: &mut Node, folder: &Path) {
         let Some(Node {
             content: Content::Map(entries),
             ..
-        }) = member(root, section)
+        }) = root.get_mut(section)
         else {
             continue;
         };
@@ -78,7 +78,7 @@ pub(super) fn rebase_project(root: &mut Node, folder: &Path) {
             match key {
                 None => rebase_service(&mut entry.value, folder),
                 Some(key) => {
-                    if let Some(path) = member(&mut entry.value, key) {
+                    if let Some(path) = entry.value.get_mut(key) {
                         rebase(path, folder);
                     }
                 }
@@ -95,7 +95,7 @@ fn rebase_volume(volume: &mut Node, folder: &Path) {
             *written = format!("{}:{rest}", joined(folder, source));
         }
     } else if volume.text("type") == Some("bind")
-        && let Some(path) = member(volume, "source")
+        && let Some(path) = volume.get_mut("source")
     {
         rebase(path, folder);
     }
@@ -113,14 +113,4 @@ fn rebase(path: &mut Node, folder: &Path) {
 /// A relative path from the folder of the project.
 fn joined(folder: &Path, path: &str) -> String {
     format!("./{}", normal(&folder.join(path)).display())
-}
-
-fn member<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
-    match &mut node.content {
-        Content::Map(entries) => entries
-            .iter_mut()
-            .find(|entry| entry.key == key)
-            .map(|entry| &mut entry.value),
-        _ => None,
-    }
 }

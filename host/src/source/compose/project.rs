@@ -306,7 +306,7 @@ impl Loader {
     /// project that includes it, it may have another.
     fn settle(&mut self, root: &mut Node, variables: &Variables) {
         for service in members_mut(root, "services") {
-            if let Some(environment) = entry_mut(&mut service.value, "environment") {
+            if let Some(environment) = service.value.get_mut("environment") {
                 let items = merge::sequence(std::mem::replace(
                     environment,
                     Node::list(environment.span, Vec::new()),
@@ -371,7 +371,7 @@ impl Loader {
                         if let Some(Node {
                             content: Content::Map(own),
                             ..
-                        }) = entry_mut(root, &section.key)
+                        }) = root.get_mut(&section.key)
                         {
                             own.push(entry);
                         }
@@ -410,8 +410,8 @@ impl Loader {
         };
         for name in names {
             let found = self.extended(&model, path, &name, variables, &mut Vec::new());
-            if let (Some(found), Some(services)) = (found, entry_mut(root, "services"))
-                && let Some(service) = entry_mut(services, &name)
+            if let (Some(found), Some(services)) = (found, root.get_mut("services"))
+                && let Some(service) = services.get_mut(&name)
             {
                 *service = found;
             }
@@ -652,18 +652,8 @@ fn size(node: &Node) -> usize {
     }
 }
 
-fn entry_mut<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
-    match &mut node.content {
-        Content::Map(entries) => entries
-            .iter_mut()
-            .find(|entry| entry.key == key)
-            .map(|entry| &mut entry.value),
-        _ => None,
-    }
-}
-
 fn members_mut<'a>(node: &'a mut Node, key: &str) -> &'a mut [Entry] {
-    match entry_mut(node, key) {
+    match node.get_mut(key) {
         Some(Node {
             content: Content::Map(entries),
             ..
