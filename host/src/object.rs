@@ -131,12 +131,14 @@ pub struct Written {
     pub labels: Option<Node>,
     /// The unique id that a cluster gave it; empty if it does not come from one.
     pub uid: String,
-    /// The unique ids of the objects that own it.
+    /// The unique ids of the objects that own it and control what becomes of it.
     pub owners: Vec<String>,
     /// Where it stands in the document that was written, as a JSON Pointer; empty if it is that.
     pub at: &'static str,
     /// The request that it is part of.
     pub request: Option<Arc<Request>>,
+    /// The Namespace that it lies in, if that is known.
+    pub namespace: Option<Arc<Node>>,
 }
 
 /// Who asks for what.

@@ -1,6 +1,9 @@
 //! Judges objects and decides: the one place in which it is said what is refused.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod before;
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -8,15 +11,17 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use stridegate_shapes::pod;
 
+use self::before::Before;
 use crate::constraint::{
     Comments, Constraint, Enforcement, Exception, Grant, Rulebook, Status, Subject, Today,
 };
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
-use crate::object::{Content, Identity, Node, Object, Place, Position, Span, Text};
+use crate::object::{Content, Identity, Kind, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
-use crate::source::{self, Format, Found, Images, Reading};
+use crate::source::{self, Format, Found, Images, InputFault, Reading};
 
 /// What is judged by what.
 pub struct Court<'a> {
@@ -41,7 +46,19 @@ pub struct Review {
     pub errors: Vec<ReviewError>,
     /// What was asked to be let through, and what became of that.
     pub exceptions: Vec<ExceptionReport>,
+    /// What is kept of inputs of which only the numbers matter.
+    settled: Settled,
 }
+
+/// The numbers of what was judged and holds.
+#[derive(Debug, Default)]
+struct Settled {
+    counts: Counts,
+    cells: Cells,
+}
+
+/// The cells of the threat model by platform and category.
+type Cells = BTreeMap<(String, &'static str), Cell>;
 
 /// What became of an exception.
 #[derive(Clone, Debug)]
@@ -114,6 +131,8 @@ pub struct RuleResult {
     pub constraint: Arc<Constraint>,
     /// What follows from it.
     pub enforcement: Enforcement,
+    /// Whether it was so before the update, and nothing follows from it for that reason.
+    pub existing: bool,
     /// What lets it through.
     pub exception: Option<Grant>,
     /// The index of the rule in the description of the policy.
@@ -180,6 +199,8 @@ pub struct ReviewError {
     pub constraint: Option<String>,
     /// The object, if it concerns one.
     pub object: Option<Identity>,
+    /// What follows from what could not be judged; none if it concerns no constraint.
+    pub enforcement: Option<Enforcement>,
     /// What kind of error it is.
     pub kind: ErrorKind,
     /// What went wrong and what to do.
@@ -257,22 +278,36 @@ impl Court<'_> {
         format: Option<Format>,
         judged: &(dyn Fn() + Sync),
     ) -> Review {
-        let files = inputs.into_par_iter().map(|found| {
-            let file = match found {
-                Ok(input) => self.read(&input.name, source::read(&input, format)),
-                Err((name, message)) => {
-                    let mut file = FileReview {
-                        name,
-                        ..FileReview::default()
-                    };
-                    file.input_error(None, message);
-                    file
-                }
-            };
+        let read = |found: Found| match found {
+            Ok(input) => {
+                let reading = source::read(&input, format);
+                (input.name, reading)
+            }
+            Err((name, message)) => {
+                let fault = InputFault {
+                    position: None,
+                    message,
+                };
+                let reading = Reading {
+                    faults: vec![fault],
+                    ..Reading::default()
+                };
+                (name, reading)
+            }
+        };
+        let judge = |(name, reading): (String, Reading)| {
+            let file = self.read(&name, reading);
             judged();
             file
-        });
-        let mut files: Vec<FileReview> = files.collect();
+        };
+        let mut files: Vec<FileReview> = if self.rulebook.selects_namespaces() {
+            // The labels of a Namespace may stand in another file than what lies in it.
+            let mut readings: Vec<_> = inputs.into_par_iter().map(read).collect();
+            place_in_namespaces(&mut readings);
+            readings.into_par_iter().map(judge).collect()
+        } else {
+            inputs.into_par_iter().map(read).map(judge).collect()
+        };
         let uids: HashSet<String> = files
             .iter_mut()
             .flat_map(|file| std::mem::take(&mut file.uids))
@@ -280,23 +315,38 @@ impl Court<'_> {
         files
             .par_iter_mut()
             .for_each(|file| self.finish(file, &uids));
-        let exceptions = self
-            .rulebook
-            .exceptions
-            .iter()
-            .map(|exception| ExceptionReport::new(exception, self.today));
         Review {
             files,
-            errors: Vec::new(),
-            exceptions: exceptions.collect(),
+            exceptions: self.exceptions(),
+            ..Review::default()
         }
+    }
+
+    /// What became of the exceptions so far.
+    #[must_use]
+    pub fn exceptions(&self) -> Vec<ExceptionReport> {
+        let exceptions = self.rulebook.exceptions.iter();
+        exceptions
+            .map(|exception| ExceptionReport::new(exception, self.today))
+            .collect()
     }
 
     /// Judges the objects of one input alone.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
+        self.judge_unowned(name, reading, &HashSet::new())
+    }
+
+    /// Judges the objects of one input, except what one of these owners made.
+    #[must_use]
+    pub fn judge_unowned(
+        &self,
+        name: &str,
+        reading: Reading,
+        owners: &HashSet<String>,
+    ) -> FileReview {
         let mut file = self.read(name, reading);
-        self.finish(&mut file, &HashSet::new());
+        self.finish(&mut file, owners);
         file
     }
 
@@ -327,16 +377,14 @@ impl Court<'_> {
         for (position, message) in std::mem::take(&mut file.comments.problems) {
             file.input_error(Some(position), message);
         }
-        file.uids = reading
-            .objects
-            .iter()
-            .map(|object| object.written.uid.clone())
-            .filter(|uid| !uid.is_empty())
-            .collect();
-        let (owned, free): (Vec<Object>, Vec<Object>) = reading
-            .objects
-            .into_iter()
-            .partition(|object| !object.written.owners.is_empty());
+        file.uids = owners(&reading).map(str::to_owned).collect();
+        // Who owns a Pod made it; what else is owned has a content of its own.
+        let is_made = |object: &Object| {
+            let made = object.kind == pod::KIND || pod::template(&object.kind).is_some();
+            made && !object.written.owners.is_empty()
+        };
+        let (owned, free): (Vec<Object>, Vec<Object>) =
+            reading.objects.into_iter().partition(is_made);
         file.owned = owned;
         self.judge_objects(&free, &mut file);
         file
@@ -390,96 +438,133 @@ impl Court<'_> {
         if matching.is_empty() {
             return verdicts;
         }
-        let passed = pass(object, self.images);
+        let begin = object.place("");
+        let case = Case {
+            object,
+            file,
+            passed: pass(object, self.images),
+            position: begin.map_or(Position { line: 1, column: 1 }, |place| {
+                place.text.position(place.shown.range().start)
+            }),
+            previous: OnceCell::new(),
+        };
         for group in groups(&matching) {
-            self.judge_by(&group, object, &passed, file, &mut verdicts);
+            self.judge_by(&group, &case, &mut verdicts);
         }
         verdicts
     }
 
     /// Judges an object by one policy with one set of parameters, for all constraints that ask
     /// for that.
-    fn judge_by(
-        &self,
-        group: &[&Arc<Constraint>],
-        object: &Object,
-        passed: &contract::Object,
-        file: &FileReview,
-        verdicts: &mut Verdicts,
-    ) {
+    fn judge_by(&self, group: &[&Arc<Constraint>], case: &Case, verdicts: &mut Verdicts) {
         let Some(first) = group.first() else { return };
-        let begin = object.place("");
-        let position = begin.map_or(Position { line: 1, column: 1 }, |place| {
-            place.text.position(place.shown.range().start)
-        });
-        match first
-            .policy
-            .evaluate(self.engine, self.cache, object, passed, &first.parameters)
-        {
+        match self.evaluate(first, case.object, &case.passed) {
             Ok(checks) => {
+                let mut before = self.before(group, case, &checks);
                 for check in checks {
-                    self.add(check, group, object, position, file, verdicts);
+                    self.add(check, group, case, before.as_mut(), verdicts);
                 }
             }
             Err(error) => verdicts.errors.push(ReviewError {
-                file: Some(file.name.clone()),
-                position: Some(position),
+                file: Some(case.file.name.clone()),
+                position: Some(case.position),
                 policy: Some(first.policy.id().to_owned()),
                 constraint: first.name.clone(),
-                object: Some(Identity::clone(&object.identity)),
+                object: Some(Identity::clone(&case.object.identity)),
+                enforcement: group.iter().map(|constraint| constraint.enforcement).max(),
                 kind: ErrorKind::of(&error),
                 message: error.to_string(),
             }),
         }
     }
 
+    fn evaluate(
+        &self,
+        constraint: &Constraint,
+        object: &Object,
+        passed: &contract::Object,
+    ) -> Result<Vec<contract::Check>, PolicyError> {
+        constraint.policy.evaluate(
+            self.engine,
+            self.cache,
+            object,
+            passed,
+            &constraint.parameters,
+        )
+    }
+
+    /// What was found in the object before an update, where a constraint lets that pass. A policy
+    /// that cannot judge the object as it was says nothing of it.
+    fn before<'a>(
+        &self,
+        group: &[&Arc<Constraint>],
+        case: &'a Case,
+        checks: &[contract::Check],
+    ) -> Option<Before<'a>> {
+        let is_found =
+            |check: &contract::Check| matches!(check.outcome, contract::Outcome::Found(_));
+        if !group.iter().any(|constraint| constraint.only_new) || !checks.iter().any(is_found) {
+            return None;
+        }
+        let previous = case
+            .previous
+            .get_or_init(|| before::previous(case.object))
+            .as_ref()?;
+        let passed = pass(previous, self.images);
+        let checks = self.evaluate(group.first()?, previous, &passed).ok()?;
+        Some(Before::new(previous, &checks))
+    }
+
     fn add(
         &self,
         check: contract::Check,
         group: &[&Arc<Constraint>],
-        object: &Object,
-        position: Position,
-        file: &FileReview,
+        case: &Case,
+        mut before: Option<&mut Before>,
         verdicts: &mut Verdicts,
     ) {
+        let object = case.object;
         let rules = &group[0].policy.description.rules;
         let Some(rule) = rules.iter().position(|rule| rule.id == check.rule) else {
             return;
         };
-        let strictest = |unknown: bool| {
+        // What was so before, and who lets that pass.
+        let strictest = |unknown: bool, existing: Option<&Before>| {
+            let lets_pass = |constraint: &Constraint| {
+                existing.is_some_and(|before| before.is_let_pass_by(constraint))
+            };
             let including = group
                 .iter()
                 .filter(|constraint| constraint.includes(&check.rule));
             including
-                .max_by_key(|constraint| constraint.enforcement(unknown))
                 .map(|constraint| {
-                    // What does not follow from anything is recorded all the same.
-                    let enforcement = constraint
-                        .enforcement(unknown)
-                        .unwrap_or(Enforcement::Dryrun);
-                    (Arc::clone(constraint), enforcement)
+                    let existing = lets_pass(constraint);
+                    let enforcement = constraint.enforcement(unknown).filter(|_| !existing);
+                    (enforcement, existing, constraint)
                 })
+                .max_by_key(|(enforcement, ..)| *enforcement)
         };
-        let mut push = |answer: Answer, exception| {
+        let mut push = |answer: Answer, existing: Option<&Before>, exception| {
             let unknown =
                 matches!(&answer, Answer::Found(offence) if offence.verdict == Verdict::Unknown);
-            let Some((constraint, enforcement)) = strictest(unknown) else {
+            let Some((enforcement, existing, constraint)) = strictest(unknown, existing) else {
                 return;
             };
-            let identity = Arc::clone(&object.identity);
             verdicts.push(RuleResult {
-                constraint,
-                enforcement,
+                constraint: Arc::clone(constraint),
+                // What does not follow from anything is recorded all the same.
+                enforcement: enforcement.unwrap_or(Enforcement::Dryrun),
+                existing,
                 exception,
                 rule,
-                identity,
-                position,
+                identity: Arc::clone(&object.identity),
+                position: case.position,
                 answer,
             });
         };
         match check.outcome {
-            contract::Outcome::Pass => push(Answer::Pass, None),
-            contract::Outcome::NotApplicable(why) => push(Answer::NotApplicable(why), None),
+            contract::Outcome::Pass => push(Answer::Pass, None, None),
+            contract::Outcome::NotApplicable(why) => push(Answer::NotApplicable(why), None, None),
             contract::Outcome::Found(findings) => {
                 let mut secrets = Vec::new();
                 for finding in findings {
@@ -489,6 +574,9 @@ impl Court<'_> {
                         .at(&finding.path)
                         .and_then(|found| found.node.as_str());
                     let value = value.unwrap_or_default().to_owned();
+                    let existing = before.as_deref_mut().is_some_and(|before| {
+                        before.accounts_for(&check.rule, &finding, &object.document)
+                    });
                     let Some(offence) = Offence::new(finding, object) else {
                         continue;
                     };
@@ -498,8 +586,9 @@ impl Court<'_> {
                             value,
                         });
                     }
-                    let exception = self.exception(&check.rule, group[0], object, &offence, file);
-                    push(Answer::Found(Box::new(offence)), exception);
+                    let exception = self.exception(&check.rule, group[0], case, &offence);
+                    let existing = before.as_deref().filter(|_| existing);
+                    push(Answer::Found(Box::new(offence)), existing, exception);
                 }
                 verdicts.secrets.append(&mut secrets);
             }
@@ -511,10 +600,10 @@ impl Court<'_> {
         &self,
         rule: &str,
         constraint: &Constraint,
-        object: &Object,
+        case: &Case,
         offence: &Offence,
-        file: &FileReview,
     ) -> Option<Grant> {
+        let (object, file) = (case.object, case.file);
         let policy = constraint.policy.id();
         let here = file
             .text
@@ -533,6 +622,46 @@ impl Court<'_> {
             .chain(named)
             .find(|exception| exception.holds(self.today))
             .map(Exception::grant)
+    }
+}
+
+/// The unique ids of what makes Pods among the objects of a reading.
+pub fn owners(reading: &Reading) -> impl Iterator<Item = &str> {
+    reading
+        .objects
+        .iter()
+        .filter(|object| pod::template(&object.kind).is_some() && !object.written.uid.is_empty())
+        .map(|object| object.written.uid.as_str())
+}
+
+/// An object that is judged.
+struct Case<'a> {
+    object: &'a Object,
+    /// The input that it is in.
+    file: &'a FileReview,
+    /// The object as it is passed to policies.
+    passed: contract::Object,
+    /// Where it begins.
+    position: Position,
+    /// The object as it was before an update, once that is asked for.
+    previous: OnceCell<Option<Object>>,
+}
+
+/// Lets every object know the Namespace that it lies in, if that is among them.
+fn place_in_namespaces(readings: &mut [(String, Reading)]) {
+    let objects = readings.iter().flat_map(|(_, reading)| &reading.objects);
+    let namespaces: HashMap<String, Arc<Node>> = objects
+        .filter(|object| object.kind == Kind::new("", "Namespace"))
+        .map(|object| {
+            let document = Arc::new(object.document.clone());
+            (object.identity.name.clone(), document)
+        })
+        .collect();
+    for (_, reading) in readings {
+        for object in &mut reading.objects {
+            let namespace = namespaces.get(&object.identity.namespace);
+            object.written.namespace = namespace.map(Arc::clone);
+        }
     }
 }
 
@@ -670,6 +799,7 @@ impl FileReview {
             policy: None,
             constraint: None,
             object: None,
+            enforcement: None,
             kind: ErrorKind::Input,
             message,
         });
@@ -785,10 +915,8 @@ impl Review {
     /// What came out, in numbers.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts {
-            errors: self.errors().count(),
-            ..Counts::default()
-        };
+        let mut counts = self.settled.counts;
+        counts.errors = self.errors().count();
         for file in &self.files {
             *(if file.skipped.is_some() {
                 &mut counts.skipped
@@ -798,16 +926,30 @@ impl Review {
             counts.objects += file.objects;
         }
         for result in self.results() {
-            counts.checks += 1;
-            *match &result.answer {
-                Answer::Found(_) if result.exception.is_some() => &mut counts.excepted,
-                Answer::Pass => &mut counts.pass,
-                Answer::NotApplicable(_) => &mut counts.not_applicable,
-                Answer::Found(offence) if offence.verdict == Verdict::Fail => &mut counts.fail,
-                Answer::Found(_) => &mut counts.unknown,
-            } += 1;
+            counts.add(result);
         }
         counts
+    }
+
+    /// Adds what became of an input, and keeps only the numbers of what holds, so that a review
+    /// grows with what was found and not with what was judged.
+    pub fn settle(&mut self, mut file: FileReview) {
+        let settled = &mut self.settled;
+        file.results.retain(|result| {
+            let found = matches!(result.answer, Answer::Found(_));
+            if !found {
+                settled.counts.add(result);
+                add_to_cells(&mut settled.cells, result);
+            }
+            found
+        });
+        file.results.shrink_to_fit();
+        if file.results.is_empty() && file.errors.is_empty() && file.exceptions.is_empty() {
+            settled.counts.files += 1;
+            settled.counts.objects += file.objects;
+        } else {
+            self.files.push(file);
+        }
     }
 
     /// What it means for the caller. That the job was not done outweighs what was found.
@@ -826,33 +968,44 @@ impl Review {
     /// only what concerns its platform: the object's group tells which that is.
     #[must_use]
     pub fn cells(&self) -> BTreeMap<(String, &'static str), Cell> {
-        let mut cells = BTreeMap::new();
+        let mut cells = self.settled.cells.clone();
         for result in self.results() {
-            let platform = match result.identity.group.as_str() {
-                "docker" | "compose" => "docker",
-                _ => "kubernetes",
-            };
-            for threat in result
-                .constraint
-                .policy
-                .description
-                .threats
-                .iter()
-                .filter(|threat| threat.platform == platform)
-            {
-                let cell: &mut Cell = cells
-                    .entry((threat.platform.clone(), category(threat.category)))
-                    .or_default();
-                match &result.answer {
-                    Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
-                    Answer::Pass => cell.pass += 1,
-                    Answer::NotApplicable(_) => {}
-                    Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,
-                    Answer::Found(_) => cell.unknown += 1,
-                }
-            }
+            add_to_cells(&mut cells, result);
         }
         cells
+    }
+}
+
+impl Counts {
+    fn add(&mut self, result: &RuleResult) {
+        self.checks += 1;
+        *match &result.answer {
+            Answer::Found(_) if result.exception.is_some() => &mut self.excepted,
+            Answer::Pass => &mut self.pass,
+            Answer::NotApplicable(_) => &mut self.not_applicable,
+            Answer::Found(offence) if offence.verdict == Verdict::Fail => &mut self.fail,
+            Answer::Found(_) => &mut self.unknown,
+        } += 1;
+    }
+}
+
+fn add_to_cells(cells: &mut Cells, result: &RuleResult) {
+    let platform = match result.identity.group.as_str() {
+        "docker" | "compose" => "docker",
+        _ => "kubernetes",
+    };
+    let threats = result.constraint.policy.description.threats.iter();
+    for threat in threats.filter(|threat| threat.platform == platform) {
+        let cell: &mut Cell = cells
+            .entry((threat.platform.clone(), category(threat.category)))
+            .or_default();
+        match &result.answer {
+            Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
+            Answer::Pass => cell.pass += 1,
+            Answer::NotApplicable(_) => {}
+            Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,
+            Answer::Found(_) => cell.unknown += 1,
+        }
     }
 }
 

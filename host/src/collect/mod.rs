@@ -1,3 +1,5 @@
 //! What runs here, as bytes and objects.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod facts;

@@ -1,15 +1,12 @@
-use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{anyhow, ensure};
+use clap::Args;
 
+use super::output::{Output, Progress};
 use super::{ConstraintArgs, PolicyArgs, input_error};
 use crate::catalog::Bundled;
 use crate::constraint::Today;
-use crate::report::{json, junit, sarif, text};
 use crate::review::{Court, Decision, Review, ReviewError};
 use crate::source::{self, Format, Images};
 
@@ -38,18 +35,6 @@ pub(super) struct Eval {
 
     #[command(flatten)]
     policies: PolicyArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    /// Findings in their source, for people
-    Text,
-    /// One JSON object, for programs
-    Json,
-    /// SARIF 2.1.0, for code hosts
-    Sarif,
-    /// JUnit XML, for build servers
-    Junit,
 }
 
 fn kind(name: &str) -> Result<Format, String> {
@@ -88,13 +73,13 @@ impl Eval {
             rulebook: &rulebook,
             today: Today::now(),
         };
-        let progress = Progress::new(inputs.len());
+        let progress = Progress::new(inputs.len(), "files");
         let mut review = court.review(inputs, self.kind, &|| progress.step());
         progress.finish();
         review.errors = loaded.errors();
         review.errors.extend(problems);
         review.errors.extend(faults);
-        self.write(&review)?;
+        self.output.write(&review)?;
         let judged = review.files.iter().any(|file| file.skipped.is_none());
         let decision = review.decision();
         if !judged && decision != Decision::Failed {
@@ -118,18 +103,6 @@ impl Eval {
         }
         (images, faults)
     }
-
-    fn write(&self, review: &Review) -> anyhow::Result<()> {
-        let mut output = anstream::stdout().lock();
-        match self.output {
-            Output::Text => output.write_all(text::render(review).as_bytes()),
-            Output::Json => json::write(review, &mut BufWriter::new(&mut output)),
-            Output::Sarif => sarif::write(review, &mut BufWriter::new(&mut output)),
-            Output::Junit => output.write_all(junit::render(review).as_bytes()),
-        }
-        .and_then(|()| output.flush())
-        .context("cannot write the report")
-    }
 }
 
 /// That nothing was judged is no clean review.
@@ -145,50 +118,4 @@ fn nothing(review: &Review, paths: &[String]) -> anyhow::Error {
         reasons.join("; ")
     };
     anyhow!("nothing to judge in {}: {why}", paths.join(" "))
-}
-
-/// Says on a terminal how far long work has come.
-struct Progress {
-    total: usize,
-    done: AtomicUsize,
-    started: Instant,
-    shown: AtomicUsize,
-    terminal: bool,
-}
-
-/// Work that takes less than this says nothing.
-const PATIENCE: Duration = Duration::from_millis(700);
-
-impl Progress {
-    fn new(total: usize) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        Self {
-            total,
-            done: AtomicUsize::new(0),
-            started: Instant::now(),
-            shown: AtomicUsize::new(0),
-            terminal,
-        }
-    }
-
-    fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if !self.terminal || self.started.elapsed() < PATIENCE {
-            return;
-        }
-        let percent = done * 100 / self.total.max(1);
-        if self.shown.fetch_max(percent, Ordering::Relaxed) < percent {
-            let _ = write!(
-                std::io::stderr(),
-                "\r{done} of {} files judged ({percent} %)",
-                self.total
-            );
-        }
-    }
-
-    fn finish(&self) {
-        if self.shown.load(Ordering::Relaxed) > 0 {
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
-        }
-    }
 }

@@ -1,10 +1,17 @@
 //! The verbs of the command line: one file each, arguments and what they set in motion.
 
+#[cfg(all(target_os = "linux", feature = "cluster"))]
+mod access;
+#[cfg(feature = "gateway")]
+mod certs;
 mod eval;
 mod explain;
 #[cfg(target_os = "linux")]
 mod facts;
+mod output;
 mod policies;
+#[cfg(all(target_os = "linux", feature = "cluster"))]
+mod scan;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +46,10 @@ enum Verb {
     Explain(explain::Explain),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
+    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    Scan(scan::Scan),
+    #[cfg(feature = "gateway")]
+    Certs(certs::Certs),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -50,6 +61,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Explain(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
+        #[cfg(all(target_os = "linux", feature = "cluster"))]
+        Verb::Scan(verb) => verb.run(pack),
+        #[cfg(feature = "gateway")]
+        Verb::Certs(verb) => verb.run(),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,
@@ -133,7 +148,23 @@ impl ConstraintArgs {
         loaded: &Loaded,
         folders: impl Iterator<Item = &'a Path>,
     ) -> (Rulebook, Vec<ReviewError>) {
-        let found_counts = self.constraints.is_empty() && !self.isolated;
+        self.rulebook_of(loaded, Vec::new(), folders)
+    }
+
+    /// What applies, if constraints and exceptions are named by more than arguments.
+    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    fn rulebook_with(&self, loaded: &Loaded, sources: Vec<Source>) -> (Rulebook, Vec<ReviewError>) {
+        self.rulebook_of(loaded, sources, std::iter::empty())
+    }
+
+    fn rulebook_of<'a>(
+        &self,
+        loaded: &Loaded,
+        sources: Vec<Source>,
+        folders: impl Iterator<Item = &'a Path>,
+    ) -> (Rulebook, Vec<ReviewError>) {
+        let named = !self.constraints.is_empty() || !sources.is_empty();
+        let found_counts = !named && !self.isolated;
         let mut rulebook = Rulebook {
             comments: found_counts,
             ..Rulebook::default()
@@ -153,6 +184,9 @@ impl ConstraintArgs {
             }
             Err(problem) => problems.push(problem),
         };
+        for source in sources {
+            read(Ok(source), &mut rulebook);
+        }
         for path in &self.constraints {
             match Source::files(path) {
                 Ok(files) => files
@@ -207,6 +241,7 @@ fn input_error(file: String, position: Option<Position>, message: String) -> Rev
         policy: None,
         constraint: None,
         object: None,
+        enforcement: None,
         kind: ErrorKind::Input,
         message,
     }
@@ -259,6 +294,7 @@ impl Loaded {
             policy: None,
             constraint: None,
             object: None,
+            enforcement: None,
             kind: ErrorKind::Policy,
             message: format!("{:#}", failed.error),
         });

@@ -84,6 +84,18 @@ impl<'a> Fields<'a> {
         text
     }
 
+    /// Whether something is so; not if it is absent.
+    pub(super) fn flag(&self, key: &str, problems: &mut Vec<Problem>) -> bool {
+        match self.get(key).map(|node| (&node.content, node.span)) {
+            None => false,
+            Some((Content::Bool(value), _)) => *value,
+            Some((_, span)) => {
+                problems.push(self.source.problem(span, format!("{key} is true or false")));
+                false
+            }
+        }
+    }
+
     /// A list of strings; empty if it is absent.
     pub(super) fn texts(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<(String, Span)> {
         let Some(node) = self.get(key) else {

@@ -36,6 +36,18 @@ pub enum Enforcement {
     Deny,
 }
 
+impl Enforcement {
+    /// Its name in constraints and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dryrun => "dryrun",
+            Self::Warn => "warn",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// A policy that is applied.
 #[derive(Clone, Debug)]
 pub struct Constraint {
@@ -49,6 +61,9 @@ pub struct Constraint {
     pub enforcement: Enforcement,
     /// What follows if the object cannot tell; none if that is only shown.
     pub on_unknown: Option<Enforcement>,
+    /// Whether an update is only judged by what it brings: what was found in the object before is
+    /// recorded, and nothing follows from it.
+    pub only_new: bool,
     /// What it applies to.
     pub matches: Match,
     /// The parameters as JSON text.
@@ -85,6 +100,21 @@ pub struct Rulebook {
     pub comments: bool,
 }
 
+impl Rulebook {
+    /// Whether it matters what the labels of a Namespace are.
+    #[must_use]
+    pub fn selects_namespaces(&self) -> bool {
+        let constraints = self
+            .constraints
+            .iter()
+            .map(|constraint| &constraint.matches);
+        let exceptions = self.exceptions.iter().map(|exception| &exception.matches);
+        constraints
+            .chain(exceptions)
+            .any(|matches| !matches.namespace_labels.is_empty())
+    }
+}
+
 /// What applies where nothing else is said: every policy, with its defaults, at `deny`.
 #[must_use]
 pub fn defaults(catalog: &Catalog, strict: bool) -> Vec<Arc<Constraint>> {
@@ -95,7 +125,12 @@ pub fn defaults(catalog: &Catalog, strict: bool) -> Vec<Arc<Constraint>> {
             rules: Vec::new(),
             enforcement: Enforcement::Deny,
             on_unknown: strict.then_some(Enforcement::Deny),
-            matches: Match::default(),
+            only_new: false,
+            // At the desk, what goes is judged as well.
+            matches: Match {
+                operations: vec!["*".into()],
+                ..Match::default()
+            },
             parameters: "{}".into(),
         })
     };

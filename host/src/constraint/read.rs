@@ -177,6 +177,7 @@ impl Reader<'_> {
             "rules",
             "enforcementAction",
             "onUnknown",
+            "onlyNew",
             "match",
             "parameters",
         ];
@@ -203,6 +204,7 @@ impl Reader<'_> {
             rules: self.rules(&spec, &policy),
             enforcement,
             on_unknown,
+            only_new: spec.flag("onlyNew", self.problems),
             matches: self.matches(&spec),
             parameters: self.parameters(&spec, &policy),
             policy,
@@ -377,6 +379,8 @@ impl Reader<'_> {
             "excludedNamespaces",
             "name",
             "labelSelector",
+            "namespaceSelector",
+            "operations",
         ];
         let fields = Fields::new(node, self.source, &known, self.problems);
         let texts =
@@ -403,7 +407,9 @@ impl Reader<'_> {
                 .text("name", self.problems)
                 .map(|(name, _)| name.to_owned())
                 .filter(|name| !name.is_empty()),
-            labels: self.selector(&fields),
+            labels: self.selector(&fields, "labelSelector"),
+            namespace_labels: self.selector(&fields, "namespaceSelector"),
+            operations: self.operations(&fields),
         }
     }
 
@@ -426,8 +432,27 @@ impl Reader<'_> {
         kinds.collect()
     }
 
-    fn selector(&mut self, fields: &Fields) -> Selector {
-        let Some(node) = fields.get("labelSelector") else {
+    /// Operations as Kubernetes and the Docker gate name them, whose names have a dot.
+    fn operations(&mut self, fields: &Fields) -> Vec<String> {
+        const KNOWN: [&str; 5] = ["create", "update", "delete", "connect", "*"];
+        let mut operations = Vec::new();
+        for (name, span) in fields.texts("operations", self.problems) {
+            let name = name.to_ascii_lowercase();
+            if KNOWN.contains(&name.as_str()) || name.contains('.') {
+                operations.push(name);
+                continue;
+            }
+            let advice = match nearest(&name, &KNOWN) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("known here: {}", KNOWN.join(", ")),
+            };
+            self.problem(span, format!("there is no operation {name:?}; {advice}"));
+        }
+        operations
+    }
+
+    fn selector(&mut self, fields: &Fields, key: &str) -> Selector {
+        let Some(node) = fields.get(key) else {
             return Selector::default();
         };
         let fields = Fields::new(

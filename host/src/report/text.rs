@@ -89,7 +89,16 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
 
 fn about(result: &RuleResult, offence: &Offence) -> String {
     let identity = result.identity.to_string();
-    format!("{} ({})", line(&identity), severity(offence.severity))
+    let before = if result.existing {
+        ", as before the update"
+    } else {
+        ""
+    };
+    format!(
+        "{} ({}{before})",
+        line(&identity),
+        severity(offence.severity)
+    )
 }
 
 /// The lines of a place, without the secrets that stand in them.

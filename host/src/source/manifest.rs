@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use stridegate_shapes::{Kind, pod};
 
-use super::{InputFault, Reading, cluster};
-use crate::object::{Content, Identity, Move, Node, Object, Request, Text, Written};
+use super::{InputFault, Reading, admission, cluster};
+use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
 
 /// Whether a text spells the two names that every object has. An escape or a tag could spell
 /// them in another way, so that a text with one of those may hold an object all the same.
@@ -56,8 +56,8 @@ fn add(
     if api_version == "stridegate.dev/v1" {
         return;
     }
-    if kind == "AdmissionReview" && api_version.starts_with("admission.k8s.io/") {
-        add_review(&document, (text, name), reading);
+    if admission::recognises(&document) {
+        admission::read(&document, text, reading);
         return;
     }
     let item_kind = kind
@@ -82,6 +82,16 @@ fn add(
         }
         return;
     }
+    add_object(document, text, name, reading);
+}
+
+/// Adds an object, whatever lists it has; `name` is that of one that has none of its own.
+pub(super) fn add_object(document: Node, text: &Arc<Text>, name: &str, reading: &mut Reading) {
+    let (Some(api_version), Some(kind)) = (document.text("apiVersion"), document.text("kind"))
+    else {
+        refuse_headless(&document, text, reading);
+        return;
+    };
     reading.written += 1;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = Kind::new(group, kind);
@@ -105,61 +115,6 @@ fn add(
         add_pod(object, reading);
     } else {
         reading.objects.push(object);
-    }
-}
-
-/// Adds what an admission webhook is asked about: the object as it is to be, or as it was where it
-/// goes.
-fn add_review(review: &Node, (text, name): (&Arc<Text>, &str), reading: &mut Reading) {
-    let asked = review.get("request");
-    let object = |key| {
-        asked
-            .and_then(|asked| asked.get(key))
-            .filter(|node| node.content != Content::Null)
-    };
-    let (object, at) = match (object("object"), object("oldObject")) {
-        (Some(object), _) => (object, "/request/object"),
-        (None, Some(old)) => (old, "/request/oldObject"),
-        (None, None) => {
-            let message = "this AdmissionReview has neither request.object nor request.oldObject; it is no request";
-            reading
-                .faults
-                .push(located((review.span.start as usize, message.into()), text));
-            return;
-        }
-    };
-    let request = asked.map(|asked| Arc::new(request(asked)));
-    let before = reading.objects.len();
-    add(object.clone(), None, (text, name), reading);
-    for object in &mut reading.objects[before..] {
-        object.written.at = at;
-        object.written.request.clone_from(&request);
-    }
-}
-
-fn request(asked: &Node) -> Request {
-    let user = asked.get("userInfo");
-    let groups = user
-        .and_then(|user| user.get("groups"))
-        .map(Node::items)
-        .unwrap_or_default();
-    let previous = asked
-        .get("oldObject")
-        .filter(|node| node.content != Content::Null);
-    Request {
-        operation: asked.text("operation").unwrap_or_default().to_lowercase(),
-        subresource: asked.text("subResource").unwrap_or_default().to_owned(),
-        user: user
-            .and_then(|user| user.text("username"))
-            .map(str::to_owned),
-        groups: groups
-            .iter()
-            .filter_map(|group| group.as_str().map(str::to_owned))
-            .collect(),
-        dry_run: asked
-            .get("dryRun")
-            .is_some_and(|dry| dry.content == Content::Bool(true)),
-        previous: previous.and_then(|previous| serde_json::to_string(previous).ok()),
     }
 }
 
@@ -188,8 +143,14 @@ fn written(document: &Node) -> Written {
     Written {
         labels: None,
         uid: metadata.text("uid").unwrap_or_default().to_owned(),
+        // Anybody may name an owner; its controller takes back what it did not make.
         owners: owners
             .iter()
+            .filter(|owner| {
+                owner
+                    .get("controller")
+                    .is_some_and(|controls| controls.content == Content::Bool(true))
+            })
             .filter_map(|owner| owner.text("uid").map(str::to_owned))
             .collect(),
         ..Written::default()

@@ -3,6 +3,7 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+pub mod admission;
 mod client;
 mod cluster;
 mod compose;

@@ -92,6 +92,7 @@ fn review(world: &World, policy: &str, case: &Path, parameters: &str) -> Review 
                 enforcement: Enforcement::Deny,
                 rules: Vec::new(),
                 on_unknown: None,
+                only_new: false,
                 matches: Match::default(),
                 parameters: if other.id() == policy {
                     parameters.into()

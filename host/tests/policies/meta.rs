@@ -109,7 +109,7 @@ fn readme_table(world: &World) -> Result<(), String> {
 }
 
 fn testdata_belongs(world: &World) -> Result<(), String> {
-    let shared = ["demo"];
+    let shared = ["admission", "demo"];
     for entry in fs::read_dir(root().join("testdata"))
         .map_err(|error| error.to_string())?
         .flatten()
@@ -210,6 +210,7 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         enforcement: Enforcement::Deny,
         rules: Vec::new(),
         on_unknown: None,
+        only_new: false,
         matches: Match::default(),
         parameters: "{}".into(),
     });

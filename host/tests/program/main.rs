@@ -1,5 +1,7 @@
 //! Runs the program as its users do.
 
+#[cfg(feature = "gateway")]
+mod admission;
 mod bad_input;
 mod constraints;
 mod eval;
