@@ -26,7 +26,7 @@ pub mod report;
 #[cfg(target_os = "linux")]
 pub mod collect;
 
-#[cfg(feature = "gateway")]
+#[cfg(all(target_os = "linux", feature = "gateway"))]
 pub mod gateway;
 
 pub mod command;

@@ -169,6 +169,8 @@ pub struct Offence {
     pub path: String,
     /// The place in the text.
     pub place: Place,
+    /// Whether the value at the place is a secret.
+    pub sensitive: bool,
     /// Other places that explain it.
     pub related: Vec<(Place, String)>,
     /// What makes the rule hold.
@@ -199,10 +201,10 @@ pub struct ReviewError {
     pub constraint: Option<String>,
     /// The object, if it concerns one.
     pub object: Option<Identity>,
-    /// What follows from what could not be judged; none if it concerns no constraint.
-    pub enforcement: Option<Enforcement>,
     /// What kind of error it is.
     pub kind: ErrorKind,
+    /// What a finding of the same policy would have come to; none if nothing could be asked.
+    pub enforcement: Option<Enforcement>,
     /// What went wrong and what to do.
     pub message: String,
 }
@@ -296,7 +298,7 @@ impl Court<'_> {
             }
         };
         let judge = |(name, reading): (String, Reading)| {
-            let file = self.read(&name, reading);
+            let file = self.read(&name, reading, Order::Any);
             judged();
             file
         };
@@ -314,7 +316,7 @@ impl Court<'_> {
             .collect();
         files
             .par_iter_mut()
-            .for_each(|file| self.finish(file, &uids));
+            .for_each(|file| self.finish(file, &uids, Order::Any));
         Review {
             files,
             exceptions: self.exceptions(),
@@ -331,13 +333,14 @@ impl Court<'_> {
             .collect()
     }
 
-    /// Judges the objects of one input alone.
+    /// Judges the objects of one input alone, on the thread that calls.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
         self.judge_unowned(name, reading, &HashSet::new())
     }
 
-    /// Judges the objects of one input, except what one of these owners made.
+    /// Judges the objects of one input, except what one of these owners made,
+    /// on the thread that calls.
     #[must_use]
     pub fn judge_unowned(
         &self,
@@ -345,13 +348,13 @@ impl Court<'_> {
         reading: Reading,
         owners: &HashSet<String>,
     ) -> FileReview {
-        let mut file = self.read(name, reading);
-        self.finish(&mut file, owners);
+        let mut file = self.read(name, reading, Order::OneByOne);
+        self.finish(&mut file, owners, Order::OneByOne);
         file
     }
 
     /// Judges the objects of an input, except those that others own.
-    fn read(&self, name: &str, reading: Reading) -> FileReview {
+    fn read(&self, name: &str, reading: Reading, order: Order) -> FileReview {
         let mut file = FileReview {
             name: name.into(),
             objects: reading.written,
@@ -364,6 +367,7 @@ impl Court<'_> {
             text: reading.text,
             ..FileReview::default()
         };
+        file.uids = owners(&reading.objects).map(str::to_owned).collect();
         for fault in reading.faults {
             file.input_error(fault.position, fault.message);
         }
@@ -377,7 +381,6 @@ impl Court<'_> {
         for (position, message) in std::mem::take(&mut file.comments.problems) {
             file.input_error(Some(position), message);
         }
-        file.uids = owners(&reading).map(str::to_owned).collect();
         // Who owns a Pod made it; what else is owned has a content of its own.
         let is_made = |object: &Object| {
             let made = object.kind == pod::KIND || pod::template(&object.kind).is_some();
@@ -386,12 +389,12 @@ impl Court<'_> {
         let (owned, free): (Vec<Object>, Vec<Object>) =
             reading.objects.into_iter().partition(is_made);
         file.owned = owned;
-        self.judge_objects(&free, &mut file);
+        self.judge_objects(&free, &mut file, order);
         file
     }
 
     /// Judges the objects that nobody in the review owns: what an owner makes is judged with it.
-    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>) {
+    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>, order: Order) {
         let mut owned = std::mem::take(&mut file.owned);
         owned.retain(|object| {
             !object
@@ -400,7 +403,7 @@ impl Court<'_> {
                 .iter()
                 .any(|owner| uids.contains(owner))
         });
-        self.judge_objects(&owned, file);
+        self.judge_objects(&owned, file, order);
         let asked = file
             .comments
             .exceptions
@@ -410,11 +413,12 @@ impl Court<'_> {
         file.hide_secrets();
     }
 
-    fn judge_objects(&self, objects: &[Object], file: &mut FileReview) {
-        let verdicts: Vec<Verdicts> = objects
-            .par_iter()
-            .map(|object| self.judge_object(object, file))
-            .collect();
+    fn judge_objects(&self, objects: &[Object], file: &mut FileReview, order: Order) {
+        let judge = |object| self.judge_object(object, file);
+        let verdicts: Vec<Verdicts> = match order {
+            Order::Any => objects.par_iter().map(judge).collect(),
+            Order::OneByOne => objects.iter().map(judge).collect(),
+        };
         for verdict in verdicts {
             file.results.extend(verdict.results);
             file.errors.extend(verdict.errors);
@@ -435,17 +439,35 @@ impl Court<'_> {
                 constraint.policy.judges(&object.kind) && constraint.matches.matches(subject)
             })
             .collect();
-        if matching.is_empty() {
+        let broken = self.rulebook.broken.iter();
+        let mut broken = broken.filter(|broken| broken.matches(subject)).peekable();
+        if matching.is_empty() && broken.peek().is_none() {
             return verdicts;
         }
         let begin = object.place("");
+        let position = begin.map_or(Position { line: 1, column: 1 }, |place| {
+            place.text.position(place.shown.range().start)
+        });
+        for broken in broken {
+            verdicts.errors.push(ReviewError {
+                file: Some(file.name.clone()),
+                position: Some(position),
+                policy: Some(broken.policy.clone()),
+                constraint: Some(broken.name.clone()),
+                object: Some(Identity::clone(&object.identity)),
+                kind: ErrorKind::Policy,
+                enforcement: Some(broken.enforcement),
+                message: format!("the constraint cannot be applied: {}", broken.problem),
+            });
+        }
+        if matching.is_empty() {
+            return verdicts;
+        }
         let case = Case {
             object,
             file,
             passed: pass(object, self.images),
-            position: begin.map_or(Position { line: 1, column: 1 }, |place| {
-                place.text.position(place.shown.range().start)
-            }),
+            position,
             previous: OnceCell::new(),
         };
         for group in groups(&matching) {
@@ -471,8 +493,8 @@ impl Court<'_> {
                 policy: Some(first.policy.id().to_owned()),
                 constraint: first.name.clone(),
                 object: Some(Identity::clone(&case.object.identity)),
-                enforcement: group.iter().map(|constraint| constraint.enforcement).max(),
                 kind: ErrorKind::of(&error),
+                enforcement: group.iter().map(|constraint| constraint.enforcement).max(),
                 message: error.to_string(),
             }),
         }
@@ -625,10 +647,9 @@ impl Court<'_> {
     }
 }
 
-/// The unique ids of what makes Pods among the objects of a reading.
-pub fn owners(reading: &Reading) -> impl Iterator<Item = &str> {
-    reading
-        .objects
+/// The unique ids of what makes Pods among objects.
+pub fn owners(objects: &[Object]) -> impl Iterator<Item = &str> {
+    objects
         .iter()
         .filter(|object| pod::template(&object.kind).is_some() && !object.written.uid.is_empty())
         .map(|object| object.written.uid.as_str())
@@ -663,6 +684,15 @@ fn place_in_namespaces(readings: &mut [(String, Reading)]) {
             object.written.namespace = namespace.map(Arc::clone);
         }
     }
+}
+
+/// The order in which objects are judged.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// Several at a time.
+    Any,
+    /// One after the other.
+    OneByOne,
 }
 
 /// What the policies say of one object.
@@ -758,7 +788,7 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
                 groups: request.groups.clone(),
                 dry_run: request.dry_run,
                 previous: request.previous.clone(),
-                attributes: "{}".into(),
+                attributes: serde_json::to_string(&request.attributes).unwrap_or_default(),
             }),
     }
 }
@@ -799,8 +829,8 @@ impl FileReview {
             policy: None,
             constraint: None,
             object: None,
-            enforcement: None,
             kind: ErrorKind::Input,
+            enforcement: None,
             message,
         });
     }
@@ -818,6 +848,7 @@ impl Offence {
             message: finding.message,
             path: object.written_path(&finding.path),
             place: object.place(&finding.path)?,
+            sensitive: finding.sensitive,
             related: related.collect(),
             fixes: finding
                 .fixes
@@ -883,6 +914,17 @@ impl RuleResult {
 }
 
 impl ErrorKind {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Policy => "policy",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+        }
+    }
+
     fn of(error: &PolicyError) -> Self {
         match error {
             PolicyError::Failure(Failure::Timeout(_)) => Self::Timeout,
@@ -1089,6 +1131,36 @@ impl Secrets {
             text.into()
         } else {
             (masked + &text[from..]).into()
+        }
+    }
+
+    /// A part of an object's document, with stars for its secrets.
+    pub fn hide(&self, node: &mut Node, texts: &[Arc<Text>]) {
+        let span = node.span;
+        match &mut node.content {
+            Content::String(text) => {
+                let within = |(of, place): &(Arc<Text>, Range<usize>)| {
+                    let here = texts.get(span.text as usize);
+                    here.is_some_and(|here| Arc::ptr_eq(here, of))
+                        && place.start <= span.range().start
+                        && span.range().end <= place.end
+                };
+                if self.places.iter().any(within) {
+                    *text = stars(text);
+                } else if let std::borrow::Cow::Owned(masked) = self.mask(text) {
+                    *text = masked;
+                }
+            }
+            Content::List(items) => items.iter_mut().for_each(|item| self.hide(item, texts)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    self.hide(&mut entry.value, texts);
+                    if let std::borrow::Cow::Owned(masked) = self.mask(&entry.key) {
+                        entry.key = masked;
+                    }
+                }
+            }
+            Content::Null | Content::Bool(_) | Content::Number(_) => {}
         }
     }
 

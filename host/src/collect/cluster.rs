@@ -335,7 +335,7 @@ impl Cluster {
         let path = format!(
             "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds=240&resourceVersion={}",
             resource.path(None),
-            escaped(version)
+            escaped(&*version)
         );
         let request = Request::get(path)
             .header(header::ACCEPT_ENCODING, "identity")

@@ -187,13 +187,8 @@ impl ConstraintArgs {
         for source in sources {
             read(Ok(source), &mut rulebook);
         }
-        for path in &self.constraints {
-            match Source::files(path) {
-                Ok(files) => files
-                    .iter()
-                    .for_each(|file| read(Source::open(file, true, true), &mut rulebook)),
-                Err(problem) => read(Err(problem), &mut rulebook),
-            }
+        for source in Source::named(&self.constraints) {
+            read(source, &mut rulebook);
         }
         for file in folders
             .map(|folder| folder.join(FOUND_FILE))
@@ -217,6 +212,8 @@ impl ConstraintArgs {
                 ));
             }
         }
+        // What is wrong with them keeps the whole job from being done.
+        rulebook.broken.clear();
         if rulebook.constraints.is_empty() && problems.is_empty() {
             rulebook.constraints = constraint::defaults(&loaded.catalog, self.strict);
         } else if self.strict {
@@ -241,8 +238,8 @@ fn input_error(file: String, position: Option<Position>, message: String) -> Rev
         policy: None,
         constraint: None,
         object: None,
-        enforcement: None,
         kind: ErrorKind::Input,
+        enforcement: None,
         message,
     }
 }
@@ -261,6 +258,7 @@ impl PolicyArgs {
         let limits = Limits {
             memory,
             deadline: Duration::from_millis(self.timeout),
+            until: None,
         };
         let parallel = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
         let engine = Engine::new(parallel, limits)?;
@@ -294,8 +292,8 @@ impl Loaded {
             policy: None,
             constraint: None,
             object: None,
-            enforcement: None,
             kind: ErrorKind::Policy,
+            enforcement: None,
             message: format!("{:#}", failed.error),
         });
         errors.collect()

@@ -39,6 +39,11 @@ impl<'a> Fields<'a> {
         fields
     }
 
+    /// The map.
+    pub(super) fn node(&self) -> &'a Node {
+        self.node
+    }
+
     /// A value, unless it is absent or null.
     pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
         self.node

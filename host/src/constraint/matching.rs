@@ -1,6 +1,6 @@
 //! What a constraint or exception applies to, with the semantics of Gatekeeper's `match`.
 
-use crate::object::{Node, Object};
+use crate::object::{Kind, Node, Object};
 
 /// Conditions that all have to hold; without any, everything matches.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +110,11 @@ impl<'a> Subject<'a> {
             object,
             labels: [object.written.labels.as_ref(), judged],
         }
+    }
+
+    /// The kind in which it is judged.
+    pub(super) fn kind(&self) -> &'a Kind {
+        &self.object.kind
     }
 
     fn operation(&self) -> &'a str {

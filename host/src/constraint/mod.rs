@@ -8,7 +8,7 @@ mod read;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use exception::{Exception, Grant, Status, Today};
 pub use inline::Comments;
@@ -25,7 +25,7 @@ pub const API_VERSION: &str = "stridegate.dev/v1";
 pub const FOUND_FILE: &str = "stridegate.yaml";
 
 /// What follows from a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enforcement {
     /// It is recorded.
@@ -37,7 +37,7 @@ pub enum Enforcement {
 }
 
 impl Enforcement {
-    /// Its name in constraints and reports.
+    /// Its name, as constraints write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -89,11 +89,40 @@ impl Constraint {
     }
 }
 
+/// A constraint that cannot be applied.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Its name.
+    pub name: String,
+    /// The name of its policy, as far as it says one.
+    pub policy: String,
+    /// The kinds that the policy judges; all if it is not known.
+    pub kinds: Option<Arc<Policy>>,
+    /// What would follow from a finding.
+    pub enforcement: Enforcement,
+    /// What it would apply to, as far as it says so.
+    pub matches: Match,
+    /// What is wrong with it, and what to do.
+    pub problem: String,
+}
+
+impl Broken {
+    /// Whether it would apply to an object.
+    #[must_use]
+    pub fn matches(&self, subject: Subject) -> bool {
+        let judges = |policy: &Arc<Policy>| policy.judges(subject.kind());
+        self.kinds.as_ref().is_none_or(judges) && self.matches.matches(subject)
+    }
+}
+
 /// What applies, and what is excepted from it.
 #[derive(Debug, Default)]
 pub struct Rulebook {
     /// What applies. They add up: where several match, the strictest counts.
     pub constraints: Vec<Arc<Constraint>>,
+    /// What should apply and cannot. Where such a constraint would count, a gate lets nothing pass
+    /// that it is there to refuse.
+    pub broken: Vec<Broken>,
     /// What is excepted.
     pub exceptions: Vec<Exception>,
     /// Whether comments in the judged files except what they stand at.

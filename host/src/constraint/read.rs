@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicUsize;
 
 use super::fields::Fields;
 use super::matching::{self, Expression, Kinds, Operator, Scope, Selector};
-use super::{API_VERSION, Constraint, Enforcement, Exception, Match, Rulebook};
+use super::{API_VERSION, Broken, Constraint, Enforcement, Exception, Match, Rulebook};
 use crate::catalog::Catalog;
 use crate::engine::{Cache, Engine};
-use crate::object::{Node, Position, Span, Text};
+use crate::object::{Content, Node, Position, Span, Text};
 use crate::policy::Policy;
 use crate::source::{MAX_TEXT, nearest, yaml};
 
@@ -35,6 +35,8 @@ pub struct Problem {
     pub position: Option<Position>,
     /// What is wrong and what to do.
     pub message: String,
+    /// Whether it concerns one constraint or exception, and everything else is known all the same.
+    pub contained: bool,
 }
 
 impl Source {
@@ -45,6 +47,7 @@ impl Source {
             file: name.clone(),
             position: None,
             message,
+            contained: false,
         };
         let length = std::fs::metadata(path)
             .map_err(|error| problem(format!("cannot be read: {error}")))?
@@ -65,12 +68,26 @@ impl Source {
         })
     }
 
+    /// The files that a user named, one by one or by their folder.
+    #[must_use]
+    pub fn named(paths: &[PathBuf]) -> Vec<Result<Self, Problem>> {
+        let files = paths.iter().flat_map(|path| match Self::files(path) {
+            Ok(files) => files
+                .iter()
+                .map(|file| Self::open(file, true, true))
+                .collect(),
+            Err(problem) => vec![Err(problem)],
+        });
+        files.collect()
+    }
+
     /// The files that an argument stands for: itself, or the YAML and JSON files of a folder.
     pub fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         let problem = |message: String| Problem {
             file: path.display().to_string(),
             position: None,
             message,
+            contained: false,
         };
         if !path.is_dir() {
             return Ok(vec![path.to_owned()]);
@@ -102,6 +119,7 @@ impl Source {
             file: self.text.name.clone(),
             position: Some(self.position(span)),
             message,
+            contained: false,
         }
     }
 
@@ -142,10 +160,15 @@ pub fn read(
             continue;
         }
         match document.text("kind") {
-            Some("Constraint") => rulebook
-                .constraints
-                .extend(reader.constraint(&fields).map(Arc::new)),
-            Some("Exception") => rulebook.exceptions.extend(reader.exception(&fields)),
+            Some("Constraint") => match reader.constraint(&fields) {
+                Ok(constraint) => rulebook.constraints.push(Arc::new(constraint)),
+                Err(broken) => rulebook.broken.push(*broken),
+            },
+            Some("Exception") => {
+                let before = reader.problems.len();
+                rulebook.exceptions.extend(reader.exception(&fields));
+                reader.contain(before);
+            }
             _ => reader.problems.push(source.problem(
                 fields.place("kind"),
                 "kind is Constraint or Exception".into(),
@@ -168,10 +191,22 @@ impl Reader<'_> {
             .push(self.source.problem(span, message.into()));
     }
 
-    fn constraint(&mut self, fields: &Fields) -> Option<Constraint> {
+    /// Says of the problems after some that nothing else is wrong because of them.
+    fn contain(&mut self, before: usize) {
+        for problem in &mut self.problems[before..] {
+            problem.contained = true;
+        }
+    }
+
+    /// A constraint, or what is known of one that cannot be applied.
+    fn constraint(&mut self, fields: &Fields) -> Result<Constraint, Box<Broken>> {
         let before = self.problems.len();
         let name = self.name(fields);
-        let spec = fields.get("spec")?;
+        let nothing = Node {
+            span: fields.place("kind"),
+            content: Content::Null,
+        };
+        let spec = fields.get("spec").unwrap_or(&nothing);
         let known = [
             "policy",
             "rules",
@@ -182,7 +217,7 @@ impl Reader<'_> {
             "parameters",
         ];
         let spec = Fields::new(spec, self.source, &known, self.problems);
-        let policy = self.policy(&spec)?;
+        let policy = self.policy(&spec);
         let actions = [
             ("deny", Enforcement::Deny),
             ("warn", Enforcement::Warn),
@@ -199,17 +234,37 @@ impl Reader<'_> {
         let on_unknown = spec
             .choice("onUnknown", &unknowns, self.problems)
             .unwrap_or(Some(Enforcement::Deny));
-        let constraint = Constraint {
-            name,
-            rules: self.rules(&spec, &policy),
+        let matches = self.matches(&spec);
+        let only_new = spec.flag("onlyNew", self.problems);
+        let of_policy = policy.as_ref().map(|policy| {
+            let rules = self.rules(&spec, policy);
+            (rules, self.parameters(&spec, policy))
+        });
+        if let (Some(policy), Some((rules, parameters)), true) =
+            (&policy, of_policy, self.problems.len() == before)
+        {
+            return Ok(Constraint {
+                name,
+                policy: Arc::clone(policy),
+                rules,
+                enforcement,
+                on_unknown,
+                only_new,
+                matches,
+                parameters,
+            });
+        }
+        self.contain(before);
+        let wrong = self.problems[before..].iter();
+        let wrong: Vec<&str> = wrong.map(|problem| problem.message.as_str()).collect();
+        Err(Box::new(Broken {
+            name: name.unwrap_or_else(|| "(without name)".into()),
+            policy: spec.node().text("policy").unwrap_or_default().to_owned(),
+            kinds: policy,
             enforcement,
-            on_unknown,
-            only_new: spec.flag("onlyNew", self.problems),
-            matches: self.matches(&spec),
-            parameters: self.parameters(&spec, &policy),
-            policy,
-        };
-        (self.problems.len() == before).then_some(constraint)
+            matches,
+            problem: wrong.join("; "),
+        }))
     }
 
     fn exception(&mut self, fields: &Fields) -> Option<Exception> {
@@ -301,8 +356,8 @@ impl Reader<'_> {
             .parent()
             .unwrap_or(Path::new(""))
             .join(name);
-        match Policy::open(self.engine, self.cache, &path) {
-            Ok(policy) => Some(Arc::new(policy)),
+        match self.catalog.open(self.engine, self.cache, &path) {
+            Ok(policy) => Some(policy),
             Err(error) => {
                 self.problem(span, format!("the policy {name} {error:#}"));
                 None

@@ -1,3 +1,23 @@
-//! Stands at a gate: takes a request, has its objects judged, and answers.
+//! Stands at a gate: answers the requests of an engine or a cluster while they are made.
+//!
+//! What both gates share: the [`Set`] of policies and constraints in force and its renewal
+//! ([`Live`]), the [`Gate`] that judges the objects of a request with it and records the
+//! [`Ruling`], and the [`server`] that carries requests to it. A gate itself turns the protocol of
+//! its caller into objects, and a ruling into an answer.
 
 pub mod admission;
+mod gate;
+mod log;
+mod metrics;
+mod ruling;
+pub mod server;
+mod set;
+
+pub use gate::{Asked, Gate, Settings};
+pub use log::{Log, LogTarget, Record};
+pub use metrics::Metrics;
+pub use ruling::{CheckRecord, ErrorRecord, ObjectRecord, Ruling};
+pub use set::{Live, Recipe, Renewal, Set};
+
+/// Tells whoever runs a gate something, in one line.
+pub type Say = std::sync::Arc<dyn Fn(&str) + Send + Sync>;

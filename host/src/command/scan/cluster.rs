@@ -3,7 +3,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -295,7 +295,7 @@ fn judge(
             .map(|item| read(&resource, item, namespaces))
             .collect();
         for (_, reading) in &readings {
-            makers.extend(owners(reading).map(str::to_owned));
+            makers.extend(owners(&reading.objects).map(str::to_owned));
         }
         let files: Vec<FileReview> = readings
             .into_par_iter()
