@@ -5,6 +5,10 @@ mod explain;
 #[cfg(target_os = "linux")]
 mod facts;
 mod policies;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod replay;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod serve;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +43,10 @@ enum Verb {
     Explain(explain::Explain),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Serve(serve::Serve),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Replay(replay::Replay),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -50,6 +58,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Explain(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Serve(verb) => verb.run(pack),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Replay(verb) => verb.run(pack),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,

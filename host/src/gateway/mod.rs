@@ -5,9 +5,11 @@
 //! [`Ruling`], and the [`server`] that carries requests to it. A gate itself turns the protocol of
 //! its caller into objects, and a ruling into an answer.
 
+pub mod docker;
 mod gate;
 mod log;
 mod metrics;
+pub mod replay;
 mod ruling;
 pub mod server;
 mod set;
