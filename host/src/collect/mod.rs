@@ -2,4 +2,6 @@
 
 #[cfg(feature = "cluster")]
 pub mod cluster;
+#[cfg(feature = "gateway")]
+pub mod engine;
 pub mod facts;

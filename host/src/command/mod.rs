@@ -12,6 +12,10 @@ mod output;
 mod policies;
 #[cfg(all(target_os = "linux", feature = "cluster"))]
 mod scan;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod replay;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod serve;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +54,10 @@ enum Verb {
     Scan(scan::Scan),
     #[cfg(feature = "gateway")]
     Certs(certs::Certs),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Serve(serve::Serve),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Replay(replay::Replay),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -65,6 +73,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Scan(verb) => verb.run(pack),
         #[cfg(feature = "gateway")]
         Verb::Certs(verb) => verb.run(),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Serve(verb) => verb.run(pack),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Replay(verb) => verb.run(pack),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,

@@ -57,6 +57,8 @@ impl Gate {
         let workers = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.workers)
             .thread_name(|number| format!("judge-{number}"))
+            // The caller of a task that panics is told by its channel.
+            .panic_handler(|_| ())
             .build()?;
         let metrics = Metrics::new(settings.gate);
         metrics.in_force(&live.current());
@@ -84,24 +86,31 @@ impl Gate {
 
     /// Judges the objects of a request, and records the ruling, even if nobody waits for it any
     /// more. What has no answer when `within` is over, from the arrival of the request, counts as
-    /// an error.
+    /// an error. What is not yet known is no reason to deny a request that is `pending`: it will be
+    /// judged once more before anything comes of it.
     pub async fn judge(
         self: &Arc<Self>,
         asked: Asked,
         reading: Reading,
         images: Images,
+        pending: bool,
         within: Duration,
     ) -> Ruling {
         let (answer, answered) = oneshot::channel();
         let gate = Arc::clone(self);
+        let task = asked.clone();
         self.workers.spawn(move || {
-            let ruling = gate.judge_here(&asked, reading, &images, within);
+            let ruling = gate.judge_here(&task, reading, &images, pending, within);
             // Its caller may be gone.
             let _ = answer.send(ruling);
         });
-        answered.await.unwrap_or_else(|_| {
-            Ruling::denial("the gate failed to judge this request; its log says why")
-        })
+        match answered.await {
+            Ok(ruling) => ruling,
+            Err(_) => self.rule(
+                &asked,
+                Ruling::denial("the gate failed over this request; please report it"),
+            ),
+        }
     }
 
     /// Judges on the thread that calls, which has to be one of a pool of no more threads than the
@@ -111,6 +120,7 @@ impl Gate {
         asked: &Asked,
         reading: Reading,
         images: &Images,
+        pending: bool,
         within: Duration,
     ) -> Ruling {
         let set = self.live.current();
@@ -128,10 +138,13 @@ impl Gate {
             Vec::new()
         };
         let review = court.judge(&asked.endpoint, reading);
-        let ruling = Ruling {
+        let mut ruling = Ruling {
             dryrun: self.settings.dryrun,
             ..Ruling::of(&review)
         };
+        if pending {
+            ruling.wait();
+        }
         let objects = ruling::records(objects, &review);
         self.record(asked, &ruling, &set, objects);
         ruling
@@ -177,6 +190,7 @@ impl Gate {
             }
             .into(),
             dryrun: ruling.dryrun && !ruling.denials.is_empty(),
+            pending: ruling.pending,
             denials: ruling.denials.clone(),
             warnings: ruling.warnings.clone(),
             checks: ruling.checks.clone(),

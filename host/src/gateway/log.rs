@@ -34,6 +34,10 @@ pub struct Record {
     /// Whether a denial was only recorded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dryrun: bool,
+    /// Whether what was not known yet was no reason to deny it, because it is judged once more
+    /// before anything comes of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
     /// Why it is denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<String>,
@@ -198,6 +202,7 @@ mod tests {
             object: None,
             decision: "allow".into(),
             dryrun: false,
+            pending: false,
             denials: Vec::new(),
             warnings: Vec::new(),
             checks: Vec::new(),
@@ -214,9 +219,13 @@ mod tests {
     fn a_full_file_is_renamed_and_the_oldest_goes() {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
         let path = folder.path().join("decisions.jsonl");
+        let line = serde_json::to_vec(&record("0"))
+            .expect("a record is JSON")
+            .len() as u64;
+        let size = line * 5 / 2;
         let target = LogTarget::File {
             path: path.clone(),
-            size: 300,
+            size,
             keep: 2,
         };
         let log = Log::open(&target).expect("the file can be made");

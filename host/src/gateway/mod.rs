@@ -6,9 +6,11 @@
 //! its caller into objects, and a ruling into an answer.
 
 pub mod admission;
+pub mod docker;
 mod gate;
 mod log;
 mod metrics;
+pub mod replay;
 mod ruling;
 pub mod server;
 mod set;

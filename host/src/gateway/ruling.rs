@@ -24,6 +24,8 @@ pub struct Ruling {
     pub not_applicable: usize,
     /// Whether it is only recorded, so that nothing is denied.
     pub dryrun: bool,
+    /// Whether what is not known yet was no reason to deny it.
+    pub pending: bool,
 }
 
 /// A finding in the log of decisions. The keys are those of the report.
@@ -156,6 +158,18 @@ impl Ruling {
     #[must_use]
     pub fn allowed(&self) -> bool {
         self.dryrun || self.denials.is_empty()
+    }
+
+    /// Takes back what denies it only because something is not known yet.
+    pub fn wait(&mut self) {
+        self.pending = true;
+        let unknown = self
+            .checks
+            .iter()
+            .filter(|check| check.exception.is_none() && check.enforcement == Enforcement::Deny);
+        if self.denials.len() == unknown.filter(|check| check.outcome == "unknown").count() {
+            self.denials.clear();
+        }
     }
 
     /// What speaks against it in one line; none if nothing does.

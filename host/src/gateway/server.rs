@@ -300,14 +300,15 @@ async fn read(body: Incoming, limits: Limits) -> Result<Bytes, Unread> {
     }
 }
 
-/// Ready when the program is asked to stop: by SIGTERM or SIGINT.
-pub async fn asked_to_stop() -> io::Result<()> {
+/// Ready when the program is asked to stop: by SIGTERM or SIGINT. Both are caught from now on.
+pub fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
