@@ -258,6 +258,18 @@ pub enum Decision {
     Failed,
 }
 
+impl Decision {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The status of a cell of the threat model after a review.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
@@ -930,6 +942,15 @@ impl ErrorKind {
             PolicyError::Failure(Failure::Timeout(_)) => Self::Timeout,
             PolicyError::Failure(Failure::Memory(_)) => Self::Memory,
             _ => Self::Policy,
+        }
+    }
+}
+
+impl From<FileReview> for Review {
+    fn from(file: FileReview) -> Self {
+        Self {
+            files: vec![file],
+            ..Self::default()
         }
     }
 }

@@ -14,8 +14,8 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use stridegate_shapes::pod;
 
-use crate::constraint::{API_VERSION, Source};
-use crate::object::{Kind, Node, Text};
+use crate::constraint::API_VERSION;
+use crate::object::{Kind, Node};
 
 /// How many objects an API server is asked for at a time.
 const PAGE: usize = 250;
@@ -289,16 +289,16 @@ impl Cluster {
         Ok((named, page.version))
     }
 
-    /// The constraints and exceptions that it holds as resources. A file of the machine that runs
-    /// this is not loaded because one of them names it.
-    pub async fn constraints(&self) -> anyhow::Result<Vec<Source>> {
+    /// The constraints and exceptions that it holds as resources.
+    pub async fn constraints(&self) -> anyhow::Result<Vec<ConstraintText>> {
         let resources = self.constraint_resources().await?;
-        let mut sources = Vec::new();
+        let mut texts = Vec::new();
         for resource in &resources {
             let page = self.all(resource, Selection::default()).await?;
-            sources.extend(page.items.iter().map(|item| source(resource, item)));
+            let items = page.items.iter();
+            texts.extend(items.map(|item| ConstraintText::new(resource, item)));
         }
-        Ok(sources)
+        Ok(texts)
     }
 
     /// The resources that hold constraints and exceptions.
@@ -423,26 +423,38 @@ pub fn namespace(object: &Value) -> Option<(String, Arc<Node>)> {
     Some((name.to_owned(), Arc::new(node)))
 }
 
-/// A constraint or exception of the cluster, without what Kubernetes adds to it.
-fn source(resource: &Resource, object: &Value) -> Source {
-    let name = &object["metadata"]["name"];
-    let kept = json!({
-        "apiVersion": API_VERSION,
-        "kind": resource.kind.name,
-        "metadata": {"name": name},
-        "spec": object["spec"],
-    });
-    let text = serde_json::to_string_pretty(&kept).unwrap_or_default();
-    let shown = format!(
-        "{}/{}",
-        resource.full_name(),
-        name.as_str().unwrap_or_default()
-    );
-    Source {
-        text: Text::new(shown, text),
-        path: PathBuf::new(),
-        named: false,
-        granted: true,
+/// A constraint or exception of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConstraintText {
+    /// How it is shown: `constraints.stridegate.dev/no-root`.
+    pub shown: String,
+    /// Its name.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// Its generation.
+    pub generation: i64,
+    /// What it says, as JSON, without what Kubernetes adds to it.
+    pub text: String,
+}
+
+impl ConstraintText {
+    fn new(resource: &Resource, object: &Value) -> Self {
+        let metadata = &object["metadata"];
+        let name = text(metadata, "name");
+        let kept = json!({
+            "apiVersion": API_VERSION,
+            "kind": resource.kind.name,
+            "metadata": {"name": name},
+            "spec": object["spec"],
+        });
+        Self {
+            shown: format!("{}/{name}", resource.full_name()),
+            path: format!("{}/{name}", resource.path(None)),
+            generation: metadata["generation"].as_i64().unwrap_or(0),
+            text: serde_json::to_string_pretty(&kept).unwrap_or_default(),
+            name,
+        }
     }
 }
 

@@ -10,10 +10,10 @@ mod explain;
 mod facts;
 mod output;
 mod policies;
-#[cfg(all(target_os = "linux", feature = "cluster"))]
-mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod replay;
+#[cfg(all(target_os = "linux", feature = "cluster"))]
+mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod serve;
 

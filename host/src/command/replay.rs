@@ -56,6 +56,7 @@ impl Replay {
             bundled: if self.only { Vec::new() } else { pack.to_vec() },
             policies: self.policies,
             constraints: self.constraints,
+            ..Recipe::default()
         };
         let set = match recipe.make(&engine, None) {
             Ok(set) => set,

@@ -68,6 +68,17 @@ impl Source {
         })
     }
 
+    /// A text that is no file: what it names is not loaded from files either.
+    #[must_use]
+    pub fn fed(name: &str, text: String) -> Self {
+        Self {
+            text: Text::new(name, text),
+            path: PathBuf::new(),
+            named: false,
+            granted: true,
+        }
+    }
+
     /// The files that a user named, one by one or by their folder.
     #[must_use]
     pub fn named(paths: &[PathBuf]) -> Vec<Result<Self, Problem>> {
@@ -347,7 +358,10 @@ impl Reader<'_> {
             return None;
         }
         if !self.source.named {
-            self.problem(span, "a file that was found beside what is judged loads no policy; name it with -c, or the policy with -p");
+            self.problem(
+                span,
+                "only a file that is named with -c loads a policy; name the policy with -p",
+            );
             return None;
         }
         let path = self

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::{CheckRecord, ErrorRecord, Ruling};
 use crate::constraint::Enforcement;
-use crate::object::{Content, Text};
+use crate::object::{Node, Text};
 use crate::report::line;
-use crate::review::{Answer, FileReview, Offence, ReviewError, RuleResult};
 use crate::source::{Reading, admission, json};
 
 /// The version of the AdmissionReview that is read and written.
@@ -16,14 +16,21 @@ const API_VERSION: &str = "admission.k8s.io/v1";
 
 /// What an API server asks.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Question {
     /// The name of the request, which the answer repeats.
     pub uid: String,
+    /// What is asked, as the log of decisions and the metrics name it: `deployments.apps.create`,
+    /// `pods/exec.connect`.
+    pub endpoint: String,
+    /// Who asks; absent if the request does not say.
+    pub user: Option<String>,
+    /// The groups of the user.
+    pub groups: Vec<String>,
     /// What is asked about.
     pub reading: Reading,
 }
 
-impl Asked {
+impl Question {
     /// Reads a request. The error is for whoever configured the webhook: an API server sends no
     /// malformed request.
     pub fn read(body: Vec<u8>) -> Result<Self, String> {
@@ -44,21 +51,42 @@ impl Asked {
                 kind.unwrap_or("without kind,"),
             ));
         }
-        let request = review.get("request");
-        let uid = request
-            .and_then(|request| request.text("uid"))
-            .filter(|uid| !uid.is_empty())
-            .ok_or("the AdmissionReview has no request.uid, so it cannot be answered")?
-            .to_owned();
+        let asked = review.get("request");
+        let (asked, uid) = asked
+            .and_then(|asked| Some((asked, asked.text("uid").filter(|uid| !uid.is_empty())?)))
+            .ok_or("the AdmissionReview has no request.uid, so it cannot be answered")?;
+        let request = admission::request(asked);
         let mut reading = Reading::default();
         // What is written through /status changes nothing that is judged, and who refuses it keeps
         // a cluster from seeing what runs.
-        let subresource = request.and_then(|request| request.get("subResource"));
-        if subresource.is_none_or(|name| name.content != Content::String("status".into())) {
+        if request.subresource != "status" {
             admission::read(&review, &text, &mut reading);
         }
-        Ok(Self { uid, reading })
+        Ok(Self {
+            uid: uid.to_owned(),
+            endpoint: endpoint(asked, &request.operation, &request.subresource),
+            user: request.user,
+            groups: request.groups,
+            reading,
+        })
     }
+}
+
+fn endpoint(asked: &Node, operation: &str, subresource: &str) -> String {
+    let resource = asked.get("resource");
+    let word = |key| {
+        resource
+            .and_then(|resource| resource.text(key))
+            .unwrap_or_default()
+    };
+    let mut endpoint = word("resource").to_owned();
+    for (separator, word) in [('/', subresource), ('.', word("group")), ('.', operation)] {
+        if !word.is_empty() {
+            endpoint.push(separator);
+            endpoint += word;
+        }
+    }
+    endpoint
 }
 
 /// What an API server is told.
@@ -115,30 +143,43 @@ const WARNING: usize = 256;
 const ANNOTATION: usize = 2048;
 
 impl Told {
-    /// The answer to a request after its objects were judged.
+    /// The answer to a request.
     #[must_use]
-    pub fn new(uid: String, review: &FileReview) -> Self {
-        let grievances: Vec<Grievance> = review
-            .results
+    pub fn new(uid: String, ruling: &Ruling) -> Self {
+        let mut grievances: Vec<Grievance> = ruling
+            .checks
             .iter()
-            .filter_map(|result| Grievance::of_result(result, review))
-            .chain(
-                review
-                    .errors
-                    .iter()
-                    .map(|error| Grievance::of_error(error, review)),
-            )
+            .filter(|check| check.exception.is_none())
+            .map(Grievance::of_check)
+            .chain(ruling.errors.iter().map(Grievance::of_error))
             .collect();
+        // A gate can also deny without asking anybody.
+        if grievances.is_empty() {
+            grievances.extend(
+                ruling
+                    .denials
+                    .iter()
+                    .map(|denial| Grievance::of_gate(denial)),
+            );
+        }
         let at = |enforcement| {
             grievances
                 .iter()
                 .filter(move |grievance| grievance.enforcement == enforcement)
         };
-        let denied = at(Enforcement::Deny).next().is_some();
+        let allowed = ruling.allowed();
         let mut annotations = BTreeMap::new();
-        annotations.insert("decision", if denied { "deny" } else { "allow" }.to_owned());
+        annotations.insert(
+            "decision",
+            if allowed { "allow" } else { "deny" }.to_owned(),
+        );
+        let denied = if allowed {
+            "would-be-denied-by"
+        } else {
+            "denied-by"
+        };
         for (key, enforcement) in [
-            ("denied-by", Enforcement::Deny),
+            (denied, Enforcement::Deny),
             ("warned-by", Enforcement::Warn),
             ("recorded-by", Enforcement::Dryrun),
         ] {
@@ -147,15 +188,14 @@ impl Told {
                 annotations.insert(key, joined(names));
             }
         }
-        let excepted: BTreeSet<String> = review
-            .results
-            .iter()
-            .filter_map(|result| Some(line(&result.exception.as_ref()?.name)))
+        let exceptions = ruling.checks.iter();
+        let excepted: BTreeSet<String> = exceptions
+            .filter_map(|check| Some(line(check.exception.as_ref()?)))
             .collect();
         if !excepted.is_empty() {
             annotations.insert("excepted-by", joined(excepted));
         }
-        let status = denied.then(|| Status {
+        let status = (!allowed).then(|| Status {
             code: 403,
             reason: "Forbidden",
             message: some(at(Enforcement::Deny).map(Grievance::denial)).join("\n"),
@@ -166,25 +206,18 @@ impl Told {
                     .collect(),
             },
         });
-        let warnings =
-            some(at(Enforcement::Warn).map(|grievance| cut(grievance.warning(), WARNING)));
+        let warnings = at(Enforcement::Warn).map(|grievance| cut(grievance.warning(), WARNING));
         Self {
             api_version: API_VERSION,
             kind: "AdmissionReview",
             response: Response {
                 uid,
-                allowed: !denied,
+                allowed,
                 status,
-                warnings,
+                warnings: some(warnings),
                 audit_annotations: annotations,
             },
         }
-    }
-
-    /// Whether the request is let through.
-    #[must_use]
-    pub fn allowed(&self) -> bool {
-        self.response.allowed
     }
 }
 
@@ -200,30 +233,35 @@ struct Grievance {
 }
 
 impl Grievance {
-    fn of_result(result: &RuleResult, review: &FileReview) -> Option<Self> {
-        let Answer::Found(offence) = &result.answer else {
-            return None;
-        };
-        if result.exception.is_some() {
-            return None;
+    fn of_check(check: &CheckRecord) -> Self {
+        Self {
+            enforcement: check.enforcement,
+            constraint: line(check.constraint.as_deref().unwrap_or("default")),
+            rule: format!("{}/{}", check.policy, check.rule),
+            message: check.message.clone(),
+            field: field(&check.path),
+            remedy: check.remedy.clone(),
         }
-        Some(Self {
-            enforcement: result.enforcement,
-            constraint: line(result.constraint.name.as_deref().unwrap_or("default")),
-            rule: format!("{}/{}", result.constraint.policy.id(), result.rule().id),
-            message: line(&review.secrets.mask(&offence.message)),
-            field: field(offence),
-            remedy: line(&result.rule().remediation),
-        })
     }
 
     /// What could not be judged counts as what the constraint is there to find.
-    fn of_error(error: &ReviewError, review: &FileReview) -> Self {
+    fn of_error(error: &ErrorRecord) -> Self {
         Self {
             enforcement: error.enforcement.unwrap_or(Enforcement::Deny),
-            constraint: line(error.constraint.as_deref().unwrap_or("default")),
+            constraint: error.constraint.clone().unwrap_or_else(|| "default".into()),
             rule: error.policy.clone().unwrap_or_else(|| "request".into()),
-            message: line(&review.secrets.mask(&error.message)),
+            message: error.message.clone(),
+            field: String::new(),
+            remedy: String::new(),
+        }
+    }
+
+    fn of_gate(denial: &str) -> Self {
+        Self {
+            enforcement: Enforcement::Deny,
+            constraint: "default".into(),
+            rule: "request".into(),
+            message: denial.to_owned(),
             field: String::new(),
             remedy: String::new(),
         }
@@ -253,7 +291,7 @@ impl Grievance {
         let warning = self.warning();
         match self.remedy.as_str() {
             "" => warning,
-            remedy => format!("{warning}. {remedy}"),
+            remedy => format!("{warning}. Instead: {remedy}"),
         }
     }
 
@@ -267,8 +305,7 @@ impl Grievance {
 }
 
 /// The place of an offender as Kubernetes writes it: `spec.containers[0].image`.
-fn field(offence: &Offence) -> String {
-    let pointer = offence.path.as_str();
+fn field(pointer: &str) -> String {
     let in_object = pointer
         .strip_prefix("/request/object")
         .or_else(|| pointer.strip_prefix("/request/oldObject"))
@@ -314,7 +351,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> String {
-        Asked::read(body.into()).expect_err("the body is malformed")
+        Question::read(body.into()).expect_err("the body is malformed")
     }
 
     #[test]
@@ -331,7 +368,7 @@ mod tests {
         assert!(refused("{}").contains("without kind"));
         assert!(refused(&review("null")).contains("request.uid"));
         assert!(refused(&review(r#"{"uid": ""}"#)).contains("request.uid"));
-        assert!(Asked::read(vec![b'{', 0xff]).is_err());
+        assert!(Question::read(vec![b'{', 0xff]).is_err());
     }
 
     #[test]
@@ -340,7 +377,7 @@ mod tests {
             let body = format!(
                 r#"{{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {{"uid": "1", {request}}}}}"#
             );
-            Asked::read(body.into()).expect("the review is well-formed")
+            Question::read(body.into()).expect("the review is well-formed")
         };
         let faults = |request: &str| asked(request).reading.faults.len();
         assert_eq!(faults(r#""operation": "DELETE", "object": null"#), 0);
@@ -359,10 +396,66 @@ mod tests {
         let body = r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1", "operation": "CONNECT",
             "kind": {"group": "", "version": "v1", "kind": "PodExecOptions"}, "name": "web", "namespace": "shop", "subResource": "exec",
             "object": {"items": [], "command": ["id"]}}}"#;
-        let asked = Asked::read(body.into()).expect("the review is well-formed");
+        let asked = Question::read(body.into()).expect("the review is well-formed");
         let object = &asked.reading.objects[0];
         assert_eq!(object.identity.to_string(), "PodExecOptions shop/web");
         assert_eq!(object.kind.to_string(), "PodExecOptions");
+    }
+
+    #[test]
+    fn a_field_is_written_as_in_kubernetes() {
+        assert_eq!(
+            field("/request/object/spec/containers/0/securityContext"),
+            "spec.containers[0].securityContext"
+        );
+        assert_eq!(
+            field("/metadata/annotations/a~1b"),
+            "metadata.annotations[a/b]"
+        );
+        assert_eq!(field("/request/oldObject"), "");
+    }
+
+    #[test]
+    fn the_endpoint_names_resource_and_operation() {
+        let endpoint = |request: &str| {
+            let body = format!(
+                r#"{{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {{"uid": "1", {request}}}}}"#
+            );
+            Question::read(body.into())
+                .expect("the review is well-formed")
+                .endpoint
+        };
+        assert_eq!(
+            endpoint(
+                r#""operation": "DELETE", "resource": {"group": "apps", "version": "v1", "resource": "deployments"}"#
+            ),
+            "deployments.apps.delete"
+        );
+        assert_eq!(
+            endpoint(
+                r#""operation": "CONNECT", "subResource": "exec", "resource": {"group": "", "resource": "pods"}"#
+            ),
+            "pods/exec.connect"
+        );
+    }
+
+    #[test]
+    fn what_the_gate_denies_itself_is_told_too() {
+        let told = Told::new("1".into(), &Ruling::denial("it failed"));
+        assert!(!told.response.allowed);
+        let status = told.response.status.expect("it is denied");
+        assert_eq!(status.message, "[default] request: it failed");
+        let dryrun = Ruling {
+            dryrun: true,
+            ..Ruling::denial("it failed")
+        };
+        let told = Told::new("1".into(), &dryrun);
+        assert!(told.response.allowed && told.response.status.is_none());
+        assert!(
+            told.response
+                .audit_annotations
+                .contains_key("would-be-denied-by")
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn write(review: &Review, writer: &mut impl std::io::Write) -> std::io::Resu
         &mut *writer,
         &Report {
             version: VERSION,
+            decision: review.decision().name(),
             results: Results(review),
             errors: Errors(review),
             exceptions: review.exceptions().map(exception).collect(),
@@ -32,6 +33,7 @@ pub fn write(review: &Review, writer: &mut impl std::io::Write) -> std::io::Resu
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
+    decision: &'static str,
     results: Results<'a>,
     errors: Errors<'a>,
     exceptions: Vec<Value>,

@@ -119,7 +119,9 @@ fn identity(own: &Identity, document: &Node, asked: &Node) -> Identity {
     identity
 }
 
-fn request(asked: &Node) -> Request {
+/// Who asks for what, of the `request` of an AdmissionReview.
+#[must_use]
+pub fn request(asked: &Node) -> Request {
     let user = asked.get("userInfo");
     let groups = user
         .and_then(|user| user.get("groups"))

@@ -8,7 +8,8 @@ use serde_json::Value;
 use stridegate::catalog::Catalog;
 use stridegate::constraint::{self, Rulebook, Source, Today};
 use stridegate::engine::{Engine, Limits};
-use stridegate::gateway::admission::{Asked, Told};
+use stridegate::gateway::Ruling;
+use stridegate::gateway::admission::{Question, Told};
 use stridegate::review::Court;
 use stridegate::source::Images;
 
@@ -58,10 +59,10 @@ fn answers() -> Vec<(String, Value)> {
     files.sort();
     let answer = |file: PathBuf| {
         let name = file.file_stem().expect("a file has a name");
-        let asked = Asked::read(fs::read(&file).expect("the file can be read"))
+        let asked = Question::read(fs::read(&file).expect("the file can be read"))
             .expect("an API server sends no malformed request");
         let judged = court.judge("request", asked.reading);
-        let told = Told::new(asked.uid, &judged);
+        let told = Told::new(asked.uid, &Ruling::of(&judged));
         let told = serde_json::to_value(&told).expect("the answer is JSON");
         (name.to_string_lossy().into_owned(), told)
     };

@@ -1,6 +1,6 @@
 //! Runs the program as its users do.
 
-#[cfg(feature = "gateway")]
+#[cfg(all(target_os = "linux", feature = "gateway"))]
 mod admission;
 mod bad_input;
 mod constraints;

@@ -15,7 +15,7 @@ use super::super::output::{Output, Progress};
 use super::super::{ConstraintArgs, Loaded, PolicyArgs, input_error, say};
 use crate::catalog::Bundled;
 use crate::collect::cluster::{Cluster, Namespaces, Page, Resource, Selection};
-use crate::constraint::{Rulebook, Today};
+use crate::constraint::{Rulebook, Source, Today};
 use crate::object::{Kind, Text};
 use crate::report::openreports;
 use crate::review::{Court, Decision, FileReview, Review, owners};
@@ -80,7 +80,10 @@ impl ScanCluster {
             .context("cannot start the connections")?;
         let cluster = runtime.block_on(Cluster::connect(&self.access.access()))?;
         let (rulebook, problems) = if self.constraints_from_cluster {
-            let sources = runtime.block_on(cluster.constraints())?;
+            let texts = runtime.block_on(cluster.constraints())?.into_iter();
+            let sources = texts
+                .map(|text| Source::fed(&text.shown, text.text))
+                .collect();
             self.constraints.rulebook_with(&loaded, sources)
         } else {
             self.constraints.rulebook(&loaded, std::iter::empty())
