@@ -71,6 +71,12 @@ impl Gate {
 
     fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let engine = Engine::start(folder.path());
+        let socket = format!("unix://{}", folder.path().join("engine.sock").display());
+        let chosen = if arguments.contains(&"--engine") {
+            vec![]
+        } else {
+            vec!["--engine", &socket]
+        };
         let mut child = command(folder.path())
             .args([
                 "serve",
@@ -80,11 +86,8 @@ impl Gate {
                 "--socket",
                 "plugin.sock",
             ])
-            .args(["--log", "decisions.jsonl", "--engine"])
-            .arg(format!(
-                "unix://{}",
-                folder.path().join("engine.sock").display()
-            ))
+            .args(["--log", "decisions.jsonl"])
+            .args(chosen)
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
