@@ -3,7 +3,7 @@
 mod before;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -54,11 +54,10 @@ pub struct Review {
 #[derive(Debug, Default)]
 struct Settled {
     counts: Counts,
-    cells: Cells,
+    /// Rules that held, by policy, rule and group of the object: one of each, and how many there
+    /// were.
+    held: HashMap<(String, usize, String), (RuleResult, usize)>,
 }
-
-/// The cells of the threat model by platform and category.
-type Cells = BTreeMap<(String, &'static str), Cell>;
 
 /// What became of an exception.
 #[derive(Clone, Debug)]
@@ -268,19 +267,6 @@ impl Decision {
             Self::Failed => "failed",
         }
     }
-}
-
-/// The status of a cell of the threat model after a review.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// Offenders.
-    pub fail: usize,
-    /// Offenders of which the object cannot tell.
-    pub unknown: usize,
-    /// Rules that hold.
-    pub pass: usize,
-    /// Offenders that an exception hides.
-    pub excepted: usize,
 }
 
 impl Court<'_> {
@@ -994,19 +980,29 @@ impl Review {
         counts
     }
 
+    /// Rules that held for objects that are not listed any more: one result for many, and for how
+    /// many.
+    pub fn held(&self) -> impl Iterator<Item = (&RuleResult, usize)> {
+        let held = self.settled.held.values();
+        held.map(|(result, times)| (result, *times))
+    }
+
     /// Adds what became of an input, and keeps only the numbers of what holds, so that a review
     /// grows with what was found and not with what was judged.
     pub fn settle(&mut self, mut file: FileReview) {
         let settled = &mut self.settled;
-        file.results.retain(|result| {
-            let found = matches!(result.answer, Answer::Found(_));
-            if !found {
-                settled.counts.add(result);
-                add_to_cells(&mut settled.cells, result);
+        for result in std::mem::take(&mut file.results) {
+            if matches!(result.answer, Answer::Found(_)) {
+                file.results.push(result);
+                continue;
             }
-            found
-        });
-        file.results.shrink_to_fit();
+            settled.counts.add(&result);
+            if matches!(result.answer, Answer::Pass) {
+                let policy = result.constraint.policy.id().to_owned();
+                let key = (policy, result.rule, result.identity.group.clone());
+                settled.held.entry(key).or_insert((result, 0)).1 += 1;
+            }
+        }
         if file.results.is_empty() && file.errors.is_empty() && file.exceptions.is_empty() {
             settled.counts.files += 1;
             settled.counts.objects += file.objects;
@@ -1026,17 +1022,6 @@ impl Review {
             Decision::Clean
         }
     }
-
-    /// The cells of the threat model that were looked at, by platform and category. A cell counts
-    /// only what concerns its platform: the object's group tells which that is.
-    #[must_use]
-    pub fn cells(&self) -> BTreeMap<(String, &'static str), Cell> {
-        let mut cells = self.settled.cells.clone();
-        for result in self.results() {
-            add_to_cells(&mut cells, result);
-        }
-        cells
-    }
 }
 
 impl Counts {
@@ -1052,25 +1037,15 @@ impl Counts {
     }
 }
 
-fn add_to_cells(cells: &mut Cells, result: &RuleResult) {
-    let platform = match result.identity.group.as_str() {
-        "docker" | "compose" => "docker",
-        _ => "kubernetes",
-    };
-    let threats = result.constraint.policy.description.threats.iter();
-    for threat in threats.filter(|threat| threat.platform == platform) {
-        let cell: &mut Cell = cells
-            .entry((threat.platform.clone(), category(threat.category)))
-            .or_default();
-        match &result.answer {
-            Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
-            Answer::Pass => cell.pass += 1,
-            Answer::NotApplicable(_) => {}
-            Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,
-            Answer::Found(_) => cell.unknown += 1,
-        }
-    }
-}
+/// The categories of STRIDE in its order.
+pub const CATEGORIES: [Category; 6] = [
+    Category::Spoofing,
+    Category::Tampering,
+    Category::Repudiation,
+    Category::InformationDisclosure,
+    Category::DenialOfService,
+    Category::ElevationOfPrivilege,
+];
 
 /// The name of a category of STRIDE as the contract writes it.
 #[must_use]
