@@ -70,27 +70,7 @@ impl World {
 
     /// Runs a docker command: whether it succeeded, and what it said.
     fn docker(&self, arguments: &[&str]) -> (bool, String) {
-        let client = if Path::new("/usr/bin/docker").exists() {
-            "/usr/bin/docker"
-        } else {
-            "docker"
-        };
-        let output = Command::new(client)
-            .env(
-                "DOCKER_HOST",
-                format!("unix://{}", self.path("docker.sock").display()),
-            )
-            .env("DOCKER_CONFIG", self.path("client"))
-            .env("DOCKER_BUILDKIT", "0")
-            .current_dir(self.folder.path())
-            .args(arguments)
-            .output()
-            .expect("the docker command is installed; make e2e does it");
-        let said = [output.stdout, output.stderr].concat();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&said).into_owned(),
-        )
+        docker_in(self.folder.path(), arguments)
     }
 
     fn allows(&self, arguments: &[&str]) -> String {
@@ -125,6 +105,30 @@ impl World {
             .map(|line| serde_json::from_str(line).expect("a decision is JSON"))
             .collect()
     }
+}
+
+fn docker_in(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let client = if Path::new("/usr/bin/docker").exists() {
+        "/usr/bin/docker"
+    } else {
+        "docker"
+    };
+    let output = Command::new(client)
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", folder.join("docker.sock").display()),
+        )
+        .env("DOCKER_CONFIG", folder.join("client"))
+        .env("DOCKER_BUILDKIT", "0")
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the docker command is installed; make e2e does it");
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
 }
 
 fn gate(folder: &Path) -> Server {
@@ -322,13 +326,13 @@ fn docker() {
     gate.kill();
     let again = std::thread::scope(|scope| {
         let (send, started) = std::sync::mpsc::channel();
-        let asking = &world;
+        let folder = world.folder.path();
         let asked = scope.spawn(move || {
             send.send(()).expect("the test waits");
-            asking.docker(&["ps"])
+            docker_in(folder, &["ps"])
         });
         started.recv().expect("it has begun");
-        let again = self::gate(world.folder.path());
+        let again = self::gate(folder);
         let (succeeded, said) = asked.join().expect("the command ends");
         assert!(succeeded, "{said}");
         again
