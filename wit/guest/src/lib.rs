@@ -64,6 +64,7 @@ mod object;
 mod parameters;
 mod policy;
 mod text;
+mod user;
 mod view;
 
 /// What `wit-bindgen` makes of `wit/policy.wit`.
@@ -83,6 +84,7 @@ pub mod bindings {
     });
 }
 
+pub mod quantity;
 pub mod secret;
 
 pub use access::{Allowed, Breach, Offence};
@@ -98,6 +100,7 @@ pub use policy::{Facts, Policy, Rule};
 pub use serde_json::{Value, json};
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
+pub use user::is_root;
 pub use view::{At, Container, ContainerList, containers};
 
 /// The platform of the threats to a Docker host.
@@ -111,7 +114,7 @@ pub mod prelude {
     pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
         At, Category, Checks, Container, ContainerList, DOCKER, Effective, Images, KUBERNETES,
-        Object, Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history, json,
-        matches_glob, parameters, policy,
+        Object, Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history,
+        is_root, json, matches_glob, parameters, policy,
     };
 }
