@@ -1,5 +1,6 @@
 //! See the documentation of [`PrivilegedExec`].
 
+use stridegate_policy::ROOT_NAMES;
 use stridegate_policy::prelude::*;
 
 policy! {
@@ -48,8 +49,7 @@ parameters! {
     /// What can be set for `privileged-exec`.
     pub struct Parameters {
         /// Names that mean user 0, or its like on Windows; compared without regard to case.
-        pub root_names: Vec<String> =
-            ["root", "toor", "ContainerAdministrator", "NT AUTHORITY\\SYSTEM"].map(String::from).to_vec(),
+        pub root_names: Vec<String> = ROOT_NAMES.map(String::from).to_vec(),
     }
 }
 

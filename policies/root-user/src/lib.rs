@@ -1,5 +1,6 @@
 //! See the documentation of [`RootUser`].
 
+use stridegate_policy::ROOT_NAMES;
 use stridegate_policy::prelude::*;
 use stridegate_policy::shapes::dockerfile::{Dockerfile, Stage, Word};
 
@@ -55,8 +56,7 @@ parameters! {
     /// What can be set for `root-user`.
     pub struct Parameters {
         /// Names that mean user 0, or its like on Windows; compared without regard to case.
-        pub root_names: Vec<String> =
-            ["root", "toor", "ContainerAdministrator", "NT AUTHORITY\\SYSTEM"].map(String::from).to_vec(),
+        pub root_names: Vec<String> = ROOT_NAMES.map(String::from).to_vec(),
         /// Images whose own user is not root, so that a Dockerfile based on one needs no USER;
         /// `*` stands for any characters.
         pub non_root_images: Vec<String> = [

@@ -100,7 +100,7 @@ pub use policy::{Facts, Policy, Rule};
 pub use serde_json::{Value, json};
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
-pub use user::is_root;
+pub use user::{ROOT_NAMES, is_root};
 pub use view::{At, Container, ContainerList, containers};
 
 /// The platform of the threats to a Docker host.

@@ -1,3 +1,11 @@
+/// Names that mean user 0, or its like on Windows.
+pub const ROOT_NAMES: [&str; 4] = [
+    "root",
+    "toor",
+    "ContainerAdministrator",
+    "NT AUTHORITY\\SYSTEM",
+];
+
 /// Whether `USER[:GROUP]` is user 0 as the engine reads it, or one of the names that mean it,
 /// compared without regard to case. A group without a user is user 0; a group 0 alone is not root.
 #[must_use]
