@@ -136,7 +136,8 @@ fn check_container(
     let swap = host.get("MemorySwap");
     let limit = bytes(&memory).unwrap_or(0);
     if limit > 0 {
-        let largest = host_memory.map_or(i64::MAX, |memory| memory.max(1));
+        let known = host_memory.filter(|memory| *memory > 0);
+        let largest = known.unwrap_or(i64::MAX);
         check_size(
             &memory,
             "the container",

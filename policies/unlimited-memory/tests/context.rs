@@ -36,6 +36,7 @@ fn a_limit_is_less_than_the_memory_of_the_host() {
         (8_589_934_591_u64, &info, false),
         (8_589_934_592, &info, true),
         (8_589_934_592, &json!({}), false),
+        (8_589_934_592, &json!({"info": {"MemTotal": 0}}), false),
     ] {
         let container = json!({"Config": {}, "HostConfig": {"Memory": memory}});
         let expected = offends.then(|| {
