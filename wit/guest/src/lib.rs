@@ -62,6 +62,7 @@ mod images;
 mod object;
 mod parameters;
 mod policy;
+mod pulled;
 mod text;
 mod view;
 
@@ -82,6 +83,7 @@ pub mod bindings {
     });
 }
 
+pub mod reference;
 pub mod secret;
 
 pub use bindings::exports::stridegate::policy::mitigation;
@@ -93,6 +95,8 @@ pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, S
 pub use object::Object;
 pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_members};
 pub use policy::{Facts, Policy, Rule};
+pub use pulled::{Pulled, pulled};
+pub use reference::Reference;
 pub use serde_json::{Value, json};
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
