@@ -1,4 +1,5 @@
 ARG BASE
+ARG RELEASE
 ARG TAG=latest
 ARG VERSION=3.20
 ARG DIGEST=sha256:3fab5c181bd28a09b64397df76ae2bfaf1eac182979b5fdb7a342858004f36af
@@ -9,7 +10,6 @@ FROM node:${TAG} AS second
 # fail: tag-only
 FROM alpine:$VERSION AS third
 FROM alpine:$VERSION@$DIGEST AS fourth
-ARG MISSING
 # unknown: latest
 FROM registry.example.com/app:${RELEASE} AS fifth
 FROM debian:${RELEASE}@sha256:81d93757457f988523814ae0009837ae893f38d3fe123f2c37896f118b4c7804

@@ -4,11 +4,7 @@ mod origin;
 
 use origin::{Origin, Sight};
 use stridegate_policy::prelude::*;
-
-mod request {
-    use stridegate_policy::prelude::Kind;
-    pub(crate) const KIND: Kind = Kind::known("docker", "Request");
-}
+use stridegate_policy::shapes::request;
 
 policy! {
     /// An image that was committed from a container, or a request that would make one
@@ -92,7 +88,7 @@ parameters! {
         pub builders: Vec<String> = [
             "bazel build *", "bazel run *", "jib-*", "ko build *", "ko publish *", "apko*", "melange *",
             "Buildpacks *", "*buildpack*", "KIWI *", "kiwi *", "mkosi*", "umoci *", "guix *", "nix*", "crane *",
-            "earthly *", "mmdebstrap *", "debootstrap *",
+            "earthly *", "mmdebstrap *", "Apply image *", "Install update *", "debootstrap *",
         ].map(String::from).to_vec(),
         /// The images that somebody vouches for, by id or digest: `sha256:…`. With none, every image
         /// is judged by its history alone.

@@ -53,6 +53,11 @@ impl<'a> Sight<'a> {
                 )
             };
         }
+        if matches!(text, "/bin/sh" | "/bin/sh -c") && self.label("io.buildah.version") {
+            return Origin::Unknown(
+                "Buildah and Podman write this for a container that was committed, be it by a script or by hand",
+            );
+        }
         if self.is_command_of_container(index) {
             return Origin::Commit(
                 "its text is the command of the container, as docker commit writes it and no builder does",
@@ -80,6 +85,7 @@ impl<'a> Sight<'a> {
             || text.starts_with('#')
             || comment.starts_with("buildkit.")
             || comment == "hlb.v0"
+            || is_reproducible(step)
         {
             return Origin::Build { classic: false };
         }
@@ -93,10 +99,6 @@ impl<'a> Sight<'a> {
             Origin::Commit("it has a message, which docker commit writes and no builder does")
         } else if is_shell(text) {
             Origin::Build { classic: true }
-        } else if matches!(text, "/bin/sh" | "/bin/sh -c") && self.label("io.buildah.version") {
-            Origin::Unknown(
-                "Buildah and Podman write this for a container that was committed, be it by a script or by hand",
-            )
         } else if is_newest && self.has_container_name() {
             Origin::Commit(
                 "it has a bare command, and the config the host name of a container, which no builder writes",

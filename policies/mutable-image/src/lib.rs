@@ -94,11 +94,16 @@ const INVALID_REFERENCE: Rule = Rule {
 };
 
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
+    let images = pulled(object)?;
     for rule in [&LATEST, &TAG_ONLY, &INVALID_REFERENCE] {
-        checks.pass(rule);
+        if images.is_empty() {
+            checks.not_applicable(rule, "it fetches no image by name");
+        } else {
+            checks.pass(rule);
+        }
     }
     let known = object.images()?;
-    for image in pulled(object)? {
+    for image in images {
         check_image(&image, &known, parameters, checks);
     }
     if object.is(&dockerfile::KIND) {

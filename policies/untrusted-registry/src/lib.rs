@@ -7,7 +7,7 @@ use network::{Breadth, breadth, is_loopback, mirror_host};
 use spelling::imitated;
 use stridegate_policy::prelude::*;
 use stridegate_policy::reference::DOCKER_HUB;
-use stridegate_policy::shapes::daemon;
+use stridegate_policy::shapes::{daemon, request};
 use stridegate_policy::{Pulled, Reference, pulled};
 
 policy! {
@@ -49,7 +49,9 @@ policy! {
     UntrustedRegistry {
         parameters: Parameters,
         threats: [(DOCKER, Category::Spoofing), (KUBERNETES, Category::Spoofing)],
-        kinds: [dockerfile::KIND, container::KIND, service::KIND, image::KIND, daemon::KIND, pod::KIND],
+        kinds: [
+            dockerfile::KIND, container::KIND, service::KIND, image::KIND, daemon::KIND, request::KIND, pod::KIND,
+        ],
         context: ["images"],
         rules: [UNLISTED_REGISTRY, LOOK_ALIKE, INSECURE_REGISTRY, INSECURE_MIRROR, LOCAL_IMAGE],
         check: check,
@@ -152,14 +154,20 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
         check_names(&root, parameters, checks);
         return Ok(());
     }
-    checks.pass(&UNLISTED_REGISTRY);
-    checks.pass(&LOOK_ALIKE);
+    let images = pulled(object)?;
+    for rule in [&UNLISTED_REGISTRY, &LOOK_ALIKE] {
+        if images.is_empty() {
+            checks.not_applicable(rule, "it fetches no image by name");
+        } else {
+            checks.pass(rule);
+        }
+    }
     checks.not_applicable(
         &LOCAL_IMAGE,
         "what the engine has of the image is not known here",
     );
     let known = object.images()?;
-    for image in pulled(object)? {
+    for image in images {
         check_image(&image, parameters, checks);
         check_origin(&image, &known, parameters, checks);
     }

@@ -122,7 +122,7 @@ mod tests {
             ("docker.lo", Some("docker.io")),
             ("ghrc.io", Some("ghcr.io")),
             ("ghccr.io:443", Some("ghcr.io")),
-            ("quay.co", None),
+            ("quay.co", Some("quay.io")),
             ("registry.k8s.io.mirror.evil.tld", Some("registry.k8s.io")),
             ("shop.azurecr.io.evil.tld", Some("azurecr.io")),
             ("registry.examp1e.com", Some("registry.example.com")),

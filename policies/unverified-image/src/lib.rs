@@ -3,7 +3,7 @@
 mod admission;
 
 use stridegate_policy::prelude::*;
-use stridegate_policy::shapes::client;
+use stridegate_policy::shapes::{client, request};
 use stridegate_policy::{Pulled, pulled};
 
 policy! {
@@ -72,7 +72,7 @@ policy! {
         parameters: Parameters,
         threats: [(DOCKER, Category::Spoofing), (KUBERNETES, Category::Spoofing)],
         kinds: [
-            dockerfile::KIND, container::KIND, service::KIND, pod::KIND, client::KIND,
+            dockerfile::KIND, container::KIND, service::KIND, request::KIND, pod::KIND, client::KIND,
             admission::SIGSTORE, admission::KYVERNO_CLUSTER, admission::KYVERNO, admission::KYVERNO_IMAGES,
             admission::PLUGINS,
         ],
@@ -96,7 +96,7 @@ parameters! {
 const UNVERIFIED: Rule = Rule {
     id: "unverified",
     title: "The image is named by its digest, and its signature was checked",
-    severity: Severity::Medium,
+    severity: Severity::High,
     controls: &[
         ("cis-docker-1.2", "4.5"),
         ("cis-docker-1.6", "4.5"),
@@ -167,9 +167,14 @@ fn check_images(
     parameters: &Parameters,
     checks: &mut Checks,
 ) -> Result<(), Refusal> {
+    let images = pulled(object)?;
+    if images.is_empty() {
+        checks.not_applicable(&UNVERIFIED, "it fetches no image by name");
+        return Ok(());
+    }
     checks.pass(&UNVERIFIED);
     let verification = object.context("verification")?.unwrap_or_default();
-    for image in pulled(object)? {
+    for image in images {
         let path = &*image.path;
         let evidence = verification.get(&image.text);
         let verified = evidence.and_then(|evidence| evidence.get("verified")?.as_bool());
@@ -177,27 +182,25 @@ fn check_images(
         if verified == Some(false) {
             let message =
                 format!("{by} names an image whose signature was checked and does not hold");
-            checks
-                .fail(&UNVERIFIED, path, message)
-                .severity(Severity::High);
+            checks.fail(&UNVERIFIED, path, message);
         } else if image.is_pinned() {
             if verified != Some(true) && !is_covered(&image, parameters) {
                 let message = format!(
                     "{by} names an image by its digest, and whether anybody checked who signed it is not known here"
                 );
-                checks.unknown(&UNVERIFIED, path, message);
+                checks.unknown(&UNVERIFIED, path, message).severity(Severity::Low);
             }
         } else if !image.unresolved.is_empty() {
             let message = format!(
                 "{by} names an image that depends on {}, which has no value here",
                 image.unresolved.join(", ")
             );
-            checks.unknown(&UNVERIFIED, path, message);
+            checks.unknown(&UNVERIFIED, path, message).severity(Severity::Low);
         } else if matches!(image.reference(), Some(Ok(_))) {
             let message = format!(
                 "{by} names an image without its digest: what was verified and what runs need not be the same"
             );
-            checks.fail(&UNVERIFIED, path, message);
+            checks.fail(&UNVERIFIED, path, message).severity(Severity::Low);
         }
     }
     Ok(())

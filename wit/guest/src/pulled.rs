@@ -1,5 +1,5 @@
 use stridegate_shapes::dockerfile::{Dockerfile, Instruction, Word};
-use stridegate_shapes::{container, dockerfile, pod, service};
+use stridegate_shapes::{container, dockerfile, pod, request, service};
 
 use crate::mitigation::Refusal;
 use crate::reference::{DOCKER_HUB, Reference, is_digest, is_image_id, split_registry};
@@ -43,7 +43,11 @@ impl Pulled {
     #[must_use]
     pub fn is_pinned(&self) -> bool {
         let digest = self.text.rsplit_once('@').map(|(_, digest)| digest);
-        self.is_id || digest.is_some_and(is_digest)
+        match self.reference() {
+            _ if self.is_id => true,
+            Some(reference) => reference.is_ok_and(|reference| reference.digest.is_some()),
+            None => digest.is_some_and(is_digest),
+        }
     }
 
     /// The registry, if it does not depend on a variable.
@@ -62,8 +66,8 @@ impl Pulled {
 
 /// The images that an object has fetched, in the order in which it names them: those of the stages
 /// that a Dockerfile's target needs, of a container and its mounts, of the plugin that a swarm
-/// service runs, and of the containers and volumes of a Pod. The empty image is none, and so is
-/// what a Compose service builds itself.
+/// service runs, of the containers and volumes of a Pod, and what a request pulls. The empty image
+/// is none, and so is what a Compose service builds itself.
 pub fn pulled(object: &Object) -> Result<Vec<Pulled>, Refusal> {
     if object.is(&dockerfile::KIND) {
         return Ok(by_dockerfile(&object.dockerfile()?));
@@ -76,6 +80,8 @@ pub fn pulled(object: &Object) -> Result<Vec<Pulled>, Refusal> {
         by_pod(&root)
     } else if object.is(&service::KIND) {
         by_service(&root).into_iter().collect()
+    } else if object.is(&request::KIND) {
+        by_request(&root).into_iter().collect()
     } else {
         Vec::new()
     })
@@ -86,6 +92,16 @@ fn by_service(root: &At) -> Option<Pulled> {
     let plugin = root.get("Spec").get("TaskTemplate").get("PluginSpec");
     let remote = plugin.get("Remote");
     Some(Pulled::new(remote.path(), remote.text()?, "the plugin"))
+}
+
+/// What a request to the engine pulls.
+fn by_request(root: &At) -> Option<Pulled> {
+    let image = match root.get("endpoint").text()? {
+        "image.pull" => root.get("image"),
+        "plugin.pull" | "plugin.upgrade" => root.get("query").get("remote").items().next()?,
+        _ => return None,
+    };
+    Some(Pulled::new(image.path(), image.text()?, "the request"))
 }
 
 fn by_container(root: &At, effective: Effective) -> Vec<Pulled> {
