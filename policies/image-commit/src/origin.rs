@@ -1,13 +1,15 @@
 //! What an entry of an image's history says about who made it.
 
+use std::rc::Rc;
+
 use stridegate_policy::prelude::*;
 use stridegate_policy::shapes::dockerfile::KEYWORDS;
 
 /// What made a layer, as far as its entry tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A builder that writes Dockerfile instructions; the flag is that of the classic builder.
-    Build { classic: bool },
+    /// A builder.
+    Build,
     /// `docker import`, or the root file system that a distribution's own tool made.
     Base,
     /// `docker commit`, and what gives it away.
@@ -23,12 +25,35 @@ pub(crate) struct Sight<'a> {
     steps: &'a [Step<'a>],
     config: At<'a>,
     builders: &'a [String],
+    /// What a container of the image runs.
+    command: String,
+    /// For each entry, what a container of the image below it runs, if an entry below says so.
+    below: Vec<Option<Rc<str>>>,
+    /// The last entry that sets what containers run.
+    last_command: Option<usize>,
 }
 
 impl<'a> Sight<'a> {
     pub(crate) fn new(image: &At<'a>, steps: &'a [Step<'a>], builders: &'a [String]) -> Self {
         let config = image.get("Config");
+        let words: Vec<&str> = config
+            .get("Cmd")
+            .items()
+            .filter_map(|word| word.text())
+            .collect();
+        let sets = |step: &Step| step.keyword == "CMD";
+        let mut now = None;
+        let below = steps.iter().map(|step| {
+            let before = now.clone();
+            if sets(step) {
+                now = Some(quoted(step.text).join(" ").into());
+            }
+            before
+        });
         Self {
+            command: words.join(" ").trim().to_owned(),
+            below: below.collect(),
+            last_command: steps.iter().rposition(sets),
             steps,
             config,
             builders,
@@ -46,7 +71,7 @@ impl<'a> Sight<'a> {
         if is_true(step, "truncated") {
             let sure = text.contains("#(nop)") || comment.starts_with("buildkit.");
             return if sure {
-                Origin::Build { classic: false }
+                Origin::Build
             } else {
                 Origin::Unknown(
                     "what made the layer is cut off; docker history --no-trunc tells it whole",
@@ -65,16 +90,15 @@ impl<'a> Sight<'a> {
         }
         let is_newest = index + 1 == self.steps.len();
         let instruction = is_instruction(text);
-        if comment.starts_with("buildkit.dockerfile") {
-            return match (instruction, is_newest && self.has_container_name()) {
-                (false, _) => Origin::Commit(
-                    "it claims to be BuildKit's and has no instruction of a Dockerfile",
-                ),
-                (true, true) => Origin::Commit(
-                    "it claims to be BuildKit's, and the config has the host name of a container, which BuildKit never writes",
-                ),
-                (true, false) => Origin::Build { classic: false },
-            };
+        if instruction && is_newest && self.has_container_name() {
+            return Origin::Commit(
+                "it reads like a builder's, and the config has the host name of a container, which such builders never write",
+            );
+        }
+        if comment.starts_with("buildkit.dockerfile") && !instruction {
+            return Origin::Commit(
+                "it claims to be BuildKit's and has no instruction of a Dockerfile",
+            );
         }
         let of_builder = self
             .builders
@@ -82,15 +106,13 @@ impl<'a> Sight<'a> {
             .any(|pattern| matches_glob(pattern, text));
         if instruction
             || of_builder
-            || text.starts_with('#')
+            || text.starts_with(['#', '|'])
+            || text.contains("#(nop)")
             || comment.starts_with("buildkit.")
             || comment == "hlb.v0"
             || is_reproducible(step)
         {
-            return Origin::Build { classic: false };
-        }
-        if text.contains("#(nop)") || !step.arguments.is_empty() {
-            return Origin::Build { classic: true };
+            return Origin::Build;
         }
         let foreign = !comment.is_empty() && !comment.starts_with("FROM ");
         if index == 0 {
@@ -98,7 +120,7 @@ impl<'a> Sight<'a> {
         } else if foreign {
             Origin::Commit("it has a message, which docker commit writes and no builder does")
         } else if is_shell(text) {
-            Origin::Build { classic: true }
+            Origin::Build
         } else if is_newest && self.has_container_name() {
             Origin::Commit(
                 "it has a bare command, and the config the host name of a container, which no builder writes",
@@ -129,7 +151,7 @@ impl<'a> Sight<'a> {
             || comment.starts_with("buildkit.")
             || is_reproducible(step)
         {
-            Origin::Build { classic: false }
+            Origin::Build
         } else if self.label("com.redhat.component") {
             Origin::Unknown("the layers were squashed into it, and with them what made them")
         } else {
@@ -143,23 +165,12 @@ impl<'a> Sight<'a> {
     /// that the image below it had.
     fn is_command_of_container(&self, index: usize) -> bool {
         let text = self.steps[index].created_by.trim();
-        let later = &self.steps[index + 1..];
-        let reset = later.iter().any(|step| step.keyword == "CMD");
-        let words: Vec<&str> = self
-            .config
-            .get("Cmd")
-            .items()
-            .filter_map(|word| word.text())
-            .collect();
-        let own = words.join(" ").trim() == text;
+        let own = self.command == text;
         if is_shell(text) {
             // A RUN and a CMD in shell form can have the same words.
-            return own && !reset;
+            return own && self.last_command.is_none_or(|last| last < index);
         }
-        let before = self.steps[..index]
-            .iter()
-            .rfind(|step| step.keyword == "CMD");
-        own || before.is_some_and(|step| quoted(step.text).join(" ") == text)
+        own || self.below[index].as_deref() == Some(text)
     }
 
     /// Whether the config has the host name that the engine gives a container.
@@ -174,7 +185,7 @@ impl<'a> Sight<'a> {
         let classic = |index: usize| {
             let step = self.steps.get(index);
             step.is_some_and(|step| {
-                step.created_by.contains("#(nop)") || !step.arguments.is_empty()
+                step.created_by.contains("#(nop)") || step.created_by.starts_with('|')
             })
         };
         classic(index - 1) && classic(index + 1)

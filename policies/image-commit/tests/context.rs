@@ -12,7 +12,11 @@ fn findings(object: &Object, parameters: &str) -> Vec<(String, Finding)> {
         _ => (check.rule, Vec::new()),
     });
     found
-        .flat_map(|(rule, findings)| findings.into_iter().map(move |finding| (rule.clone(), finding)))
+        .flat_map(|(rule, findings)| {
+            findings
+                .into_iter()
+                .map(move |finding| (rule.clone(), finding))
+        })
         .collect()
 }
 
@@ -50,13 +54,31 @@ fn who_asks_decides() {
         found.into_iter().map(|(rule, _)| rule).next()
     };
     for endpoint in [
-        "image.commit", "image.import", "image.load", "image.tag", "image.push", "image.build",
-        "session", "grpc",
+        "image.commit",
+        "image.import",
+        "image.load",
+        "image.tag",
+        "image.push",
+        "image.build",
+        "session",
+        "grpc",
     ] {
         assert_eq!(outcome(endpoint, Some("ci")), None, "{endpoint}");
-        assert_eq!(outcome(endpoint, Some("mallory")).as_deref(), Some("unauthorized"), "{endpoint}");
-        assert_eq!(outcome(endpoint, None).as_deref(), Some("unattributable"), "{endpoint}");
-        assert_eq!(outcome(endpoint, Some("")).as_deref(), Some("unattributable"), "{endpoint}");
+        assert_eq!(
+            outcome(endpoint, Some("mallory")).as_deref(),
+            Some("unauthorized"),
+            "{endpoint}"
+        );
+        assert_eq!(
+            outcome(endpoint, None).as_deref(),
+            Some("unattributable"),
+            "{endpoint}"
+        );
+        assert_eq!(
+            outcome(endpoint, Some("")).as_deref(),
+            Some("unattributable"),
+            "{endpoint}"
+        );
     }
     for endpoint in ["image.pull", "image.list", "container.start", "unknown"] {
         assert_eq!(outcome(endpoint, None), None, "{endpoint}");

@@ -22,9 +22,8 @@ fn findings(image: &str, context: &Value) -> Vec<Finding> {
 fn the_digest_that_is_known_is_offered() {
     let digests = |name: &str| json!({"images": {"nginx:1.29": {"RepoDigests": [format!("{name}@{DIGEST}")]}}});
     let found = findings("nginx:1.29", &digests("docker.io/library/nginx"));
-    let patch = format!(
-        r#"[{{"op":"replace","path":"/Config/Image","value":"nginx:1.29@{DIGEST}"}}]"#
-    );
+    let patch =
+        format!(r#"[{{"op":"replace","path":"/Config/Image","value":"nginx:1.29@{DIGEST}"}}]"#);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].fixes.len(), 1);
     let known: Value = serde_json_of(&found[0].fixes[0].patch);

@@ -188,19 +188,25 @@ fn check_images(
                 let message = format!(
                     "{by} names an image by its digest, and whether anybody checked who signed it is not known here"
                 );
-                checks.unknown(&UNVERIFIED, path, message).severity(Severity::Low);
+                checks
+                    .unknown(&UNVERIFIED, path, message)
+                    .severity(Severity::Low);
             }
         } else if !image.unresolved.is_empty() {
             let message = format!(
                 "{by} names an image that depends on {}, which has no value here",
                 image.unresolved.join(", ")
             );
-            checks.unknown(&UNVERIFIED, path, message).severity(Severity::Low);
+            checks
+                .unknown(&UNVERIFIED, path, message)
+                .severity(Severity::Low);
         } else if matches!(image.reference(), Some(Ok(_))) {
             let message = format!(
                 "{by} names an image without its digest: what was verified and what runs need not be the same"
             );
-            checks.fail(&UNVERIFIED, path, message).severity(Severity::Low);
+            checks
+                .fail(&UNVERIFIED, path, message)
+                .severity(Severity::Low);
         }
     }
     Ok(())

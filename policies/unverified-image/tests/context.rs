@@ -16,7 +16,9 @@ fn verdicts(image: &str, verification: &Value, parameters: &str) -> Vec<(Verdict
         _ => None,
     });
     let found = found.flatten();
-    found.map(|finding| (finding.verdict, finding.severity)).collect()
+    found
+        .map(|finding| (finding.verdict, finding.severity))
+        .collect()
 }
 
 #[test]
@@ -25,11 +27,23 @@ fn evidence_counts_for_what_it_names() {
     let says = |image: &str, verified: bool| json!({image: {"verified": verified, "by": "cosign"}});
     for (image, verification, expected) in [
         (&*pinned, says(&pinned, true), None),
-        (&pinned, says(&pinned, false), Some((Verdict::Fail, Severity::High))),
-        (&pinned, says("ghcr.io/shop/web", true), Some((Verdict::Unknown, Severity::Low))),
+        (
+            &pinned,
+            says(&pinned, false),
+            Some((Verdict::Fail, Severity::High)),
+        ),
+        (
+            &pinned,
+            says("ghcr.io/shop/web", true),
+            Some((Verdict::Unknown, Severity::Low)),
+        ),
         (&pinned, json!({}), Some((Verdict::Unknown, Severity::Low))),
         (&pinned, json!(7), Some((Verdict::Unknown, Severity::Low))),
-        ("ghcr.io/shop/api:1", says("ghcr.io/shop/api:1", true), Some((Verdict::Fail, Severity::Low))),
+        (
+            "ghcr.io/shop/api:1",
+            says("ghcr.io/shop/api:1", true),
+            Some((Verdict::Fail, Severity::Low)),
+        ),
     ] {
         let found = verdicts(image, &verification, "{}");
         assert_eq!(found, Vec::from_iter(expected), "{image} {verification}");
