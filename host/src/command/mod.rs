@@ -157,13 +157,8 @@ impl ConstraintArgs {
             }
             Err(problem) => problems.push(problem),
         };
-        for path in &self.constraints {
-            match Source::files(path) {
-                Ok(files) => files
-                    .iter()
-                    .for_each(|file| read(Source::open(file, true, true), &mut rulebook)),
-                Err(problem) => read(Err(problem), &mut rulebook),
-            }
+        for source in Source::named(&self.constraints) {
+            read(source, &mut rulebook);
         }
         for file in folders
             .map(|folder| folder.join(FOUND_FILE))
@@ -228,6 +223,7 @@ fn input_error(file: String, position: Option<Position>, message: String) -> Rev
         constraint: None,
         object: None,
         kind: ErrorKind::Input,
+        enforcement: None,
         message,
     }
 }
@@ -246,6 +242,7 @@ impl PolicyArgs {
         let limits = Limits {
             memory,
             deadline: Duration::from_millis(self.timeout),
+            until: None,
         };
         let parallel = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
         let engine = Engine::new(parallel, limits)?;
@@ -280,6 +277,7 @@ impl Loaded {
             constraint: None,
             object: None,
             kind: ErrorKind::Policy,
+            enforcement: None,
             message: format!("{:#}", failed.error),
         });
         errors.collect()

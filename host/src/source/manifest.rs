@@ -160,6 +160,7 @@ fn request(asked: &Node) -> Request {
             .get("dryRun")
             .is_some_and(|dry| dry.content == Content::Bool(true)),
         previous: previous.and_then(|previous| serde_json::to_string(previous).ok()),
+        ..Request::default()
     }
 }
 

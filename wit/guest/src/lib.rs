@@ -63,6 +63,7 @@ mod images;
 mod object;
 mod parameters;
 mod policy;
+mod pulled;
 mod text;
 mod user;
 mod view;
@@ -85,6 +86,7 @@ pub mod bindings {
 }
 
 pub mod quantity;
+pub mod reference;
 pub mod secret;
 
 pub use access::{Allowed, Breach, Offence};
@@ -97,6 +99,8 @@ pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, S
 pub use object::Object;
 pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_members};
 pub use policy::{Facts, Policy, Rule};
+pub use pulled::{Pulled, pulled};
+pub use reference::Reference;
 pub use serde_json::{Value, json};
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
