@@ -125,7 +125,8 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     check_dynamic_config(effective, checks);
     checks.pass(&HOSTNAME_OVERRIDE);
     let name = effective.get("/flags/hostname-override");
-    if name.given().is_some() && !parameters.allow_hostname_override {
+    let is_given = name.given().is_some() || name.unknown().is_some();
+    if is_given && !parameters.allow_hostname_override {
         let message = "--hostname-override has the node act under another name than its host's";
         checks.fail(&HOSTNAME_OVERRIDE, &name, message);
     }

@@ -331,6 +331,11 @@ impl Shape<'_> {
 
     fn finish(mut self, flags: &Flags) -> Node {
         let here = self.here;
+        for (name, given) in flags.given.iter().filter(|(_, given)| given.unknown) {
+            let pointer = format!("/flags/{}", crate::escape_token(name));
+            let entry = unknown_entry(&pointer, HIDDEN_VALUE, given.value.span);
+            self.unknown.push(entry);
+        }
         let given = flags.given.iter().map(|(name, given)| Entry {
             key: name.clone(),
             key_span: given.key_span,
