@@ -7,10 +7,20 @@ use crate::{
     Parameters, RESERVED_NAMES, STATIC_CREDENTIALS,
 };
 
+const ELSEWHERE: &str = "stands in a file that is not at hand; judge it too";
+
 pub(crate) fn check(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
     check_static_credentials(effective, checks);
     let file = effective.get("/authenticationConfiguration");
-    check_issuers(&file, checks);
+    let config = effective.get("/flags/authentication-config");
+    let what = "which issuers of tokens are trusted";
+    if file.exists() {
+        check_issuers(&file, checks);
+    } else if config.given().is_some() {
+        checks.unknown(&RESERVED_NAMES, &config, format!("{what} {ELSEWHERE}"));
+    } else if !config.is_unknown(&RESERVED_NAMES, checks, what) {
+        checks.not_applicable(&RESERVED_NAMES, "no AuthenticationConfiguration is named");
+    }
     if file.get("anonymous").exists() {
         check_anonymous(&file.get("anonymous"), parameters, checks);
     } else {
@@ -57,12 +67,11 @@ fn check_anonymous_flag(effective: Effective, checks: &mut Checks) {
     let config = effective.get("/flags/authentication-config");
     let file = effective.get("/authenticationConfiguration");
     checks.pass(&ANONYMOUS);
+    let what = "whether anonymous requests are let in";
     if anonymous.is_default() && config.given().is_some() && !file.exists() {
-        let message = "whether anonymous requests are let in stands in a file that is not at hand; judge it too";
-        checks.unknown(&ANONYMOUS, &config, message);
+        checks.unknown(&ANONYMOUS, &config, format!("{what} {ELSEWHERE}"));
         return;
     }
-    let what = "whether anonymous requests are let in";
     if anonymous.is_unknown(&ANONYMOUS, checks, what) || anonymous.boolean() == Some(false) {
         return;
     }
@@ -179,7 +188,7 @@ fn check_node_restriction(effective: Effective, checks: &mut Checks) {
         let mut authorizers = file.get("authorizers").items();
         authorizers.any(|authorizer| authorizer.get("type").text() == Some("Node"))
     } else {
-        let message = "the authorizers stand in a file that is not at hand; judge it too";
+        let message = format!("whether Node is an authorizer {ELSEWHERE}");
         checks.unknown(&NODE_RESTRICTION, &config, message);
         return;
     };
