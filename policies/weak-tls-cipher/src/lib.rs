@@ -334,10 +334,13 @@ fn check_suites(suites: &Setting, lists: &[&[&str]], checks: &mut Checks) {
             .copied()
             .flatten()
             .find(|known| **known == meant);
-        let message = format!(
-            "{} is no cipher suite to the program, and it refuses to start",
-            shown(name)
-        );
+        let name = shown(name);
+        let message = match meant {
+            Some(meant) => format!(
+                "the program refuses to start: it knows {meant} only as it is written here, upper case and without blanks"
+            ),
+            None => format!("the program refuses to start: it knows no cipher suite {name}"),
+        };
         let finding = checks.fail(&UNKNOWN_CIPHER, &suite, message);
         if let Some(meant) = meant {
             let patch = json!([{"op": "replace", "path": suite.path(), "value": meant}]);
