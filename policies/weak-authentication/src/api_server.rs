@@ -105,8 +105,8 @@ fn check_anonymous(anonymous: &At, parameters: &Parameters, checks: &mut Checks)
     if conditions.items().next().is_none() {
         let paths = parameters.anonymous_paths.iter();
         let paths: Vec<Value> = paths.map(|path| json!({"path": path})).collect();
-        let path = format!("{}/conditions", anonymous.path());
-        let patch = json!([{"op": "add", "path": path, "value": paths}]);
+        let to = format!("{}/conditions", anonymous.path());
+        let patch = json!([{"op": "add", "path": to, "value": paths}]);
         let message = "anonymous requests are let in, whatever path they ask for";
         checks.fail(&ANONYMOUS, &enabled, message).fix(
             "Let them ask for health only",
@@ -115,13 +115,13 @@ fn check_anonymous(anonymous: &At, parameters: &Parameters, checks: &mut Checks)
         );
     }
     for condition in conditions.items() {
-        let path = condition.get("path");
-        let is_public = |public: &String| path.text() == Some(public);
+        let asked = condition.get("path");
+        let is_public = |public: &String| asked.text() == Some(public);
         if !parameters.anonymous_paths.iter().any(is_public) {
             let patch = json!([{"op": "remove", "path": condition.path()}]);
             let message = "anonymous requests are let in for a path that is no health check";
             checks
-                .fail(&ANONYMOUS, &path, message)
+                .fail(&ANONYMOUS, &asked, message)
                 .fix("Leave it out", false, &patch);
         }
     }
@@ -223,8 +223,8 @@ fn check_audit(effective: Effective, checks: &mut Checks) {
 }
 
 fn check_retention(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
-    let path = effective.get("/flags/audit-log-path");
-    if path.unknown().is_none() && path.given().is_none_or(|path| path == "-") {
+    let log = effective.get("/flags/audit-log-path");
+    if log.unknown().is_none() && log.given().is_none_or(|file| file == "-") {
         checks.not_applicable(&AUDIT_RETENTION, "the API server keeps no file of its own");
         return;
     }

@@ -161,7 +161,7 @@ pub fn from_config(config: &Node) -> Node {
             "peer-transport-security" => security(&entry.value, "peer-", &mut flags),
             // The file that is read is this one.
             "config-file" => {}
-            name => give(name.to_owned(), entry.key_span, &entry.value, &mut flags),
+            name => give(name, entry.key_span, &entry.value, &mut flags),
         }
     }
     document(&flags, &[], here)
@@ -170,7 +170,7 @@ pub fn from_config(config: &Node) -> Node {
 fn security(section: &Node, prefix: &str, flags: &mut Flags) {
     for entry in section.entries() {
         give(
-            format!("{prefix}{}", entry.key),
+            &format!("{prefix}{}", entry.key),
             entry.key_span,
             &entry.value,
             flags,
@@ -179,17 +179,17 @@ fn security(section: &Node, prefix: &str, flags: &mut Flags) {
 }
 
 /// A value of the file; one that is written as the type of its flag is taken as it stands.
-fn give(name: String, key_span: Span, value: &Node, flags: &mut Flags) {
-    let value_type = TABLE.value_type(&name);
+fn give(name: &str, key_span: Span, value: &Node, flags: &mut Flags) {
+    let value_type = TABLE.value_type(name);
     if matches!(value.content, Content::Null | Content::Map(_)) {
         return;
     }
     let words = Word::list(value);
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let said = Word::new(value.span, texts.join(","));
-    flags.give(name.clone(), value_type, key_span, &said, &TABLE);
+    flags.give(name.to_owned(), value_type, key_span, &said, &TABLE);
     // Each item keeps its place.
-    if let Some(given) = flags.given.get_mut(&name)
+    if let Some(given) = flags.given.get_mut(name)
         && let Content::List(items) = &mut given.value.content
         && items.len() == words.len()
     {
