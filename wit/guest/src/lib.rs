@@ -64,6 +64,7 @@ mod object;
 mod parameters;
 mod policy;
 mod pulled;
+mod setting;
 mod text;
 mod user;
 mod view;
@@ -101,7 +102,9 @@ pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_me
 pub use policy::{Facts, Policy, Rule};
 pub use pulled::{Pulled, pulled};
 pub use reference::Reference;
+pub use serde;
 pub use serde_json::{Value, json};
+pub use setting::Setting;
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
 pub use user::{ROOT_NAMES, is_root};
@@ -118,7 +121,7 @@ pub mod prelude {
     pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
         At, Category, Checks, Container, ContainerList, DOCKER, Effective, Images, KUBERNETES,
-        Object, Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history,
-        is_root, json, matches_glob, parameters, policy,
+        Object, Outcome, Policy, Refusal, Rule, Setting, Severity, Step, Value, choice, containers,
+        history, is_root, json, matches_glob, parameters, policy,
     };
 }
