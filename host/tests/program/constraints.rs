@@ -379,10 +379,8 @@ fn what_an_owner_makes_is_judged_with_it() {
         data: {a: 'postgres://u:hq7Tz2-vv9@db/x'}\n";
     super::write(folder.path(), "c.yaml", config.as_bytes());
     let (_, all) = report(folder.path(), &["eval", "."]);
-    assert_eq!(
-        entries(&all, "results", "rule", "url-credentials")[0]["outcome"],
-        "fail"
-    );
+    let secret = entries(&all, "results", "rule", "url-credentials");
+    assert!(secret.iter().any(|result| result["outcome"] == "fail"));
 }
 
 #[test]

@@ -35,7 +35,10 @@ fn scan_json(server: &ApiServer, arguments: &[&str]) -> (i32, Value) {
     let arguments = [arguments, &["-o", "json"]].concat();
     let (code, stdout, stderr) = scan(server, folder.path(), &arguments);
     let report = serde_json::from_str(&stdout);
-    (code, report.unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}")))
+    (
+        code,
+        report.unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}")),
+    )
 }
 
 /// A cluster with a Deployment that runs as root and has made a Pod, and Pods of their own.
@@ -48,7 +51,8 @@ fn cluster() -> ApiServer {
     );
     let owned = |name: &str, controller: bool| {
         let mut pod = pod(name, "shop", 0);
-        pod["metadata"]["ownerReferences"] = json!([{"kind": "Deployment", "name": "web", "uid": "d-1", "controller": controller}]);
+        pod["metadata"]["ownerReferences"] =
+            json!([{"kind": "Deployment", "name": "web", "uid": "d-1", "controller": controller}]);
         pod
     };
     server.put(PODS, owned("web-1", true));
@@ -77,14 +81,34 @@ fn everything_is_read_page_by_page_and_what_is_owned_is_judged_once() {
     assert_eq!(code, 1);
     assert_eq!(
         found(&report),
-        ["shop/deployments.apps/web", "shop/pods/alone", "shop/pods/claims-to-be-owned"]
+        [
+            "shop/deployments.apps/web",
+            "shop/pods/alone",
+            "shop/pods/claims-to-be-owned"
+        ]
     );
     let summary = &report["summary"];
-    assert_eq!((&summary["objects"], &summary["fail"]), (&9.into(), &3.into()), "{summary}");
+    assert_eq!(
+        (&summary["objects"], &summary["fail"]),
+        (&9.into(), &3.into()),
+        "{summary}"
+    );
     assert!(summary["pass"].as_u64() > Some(9), "{summary}");
     let asked = server.lock().asked.clone();
-    assert!(asked.iter().filter(|asked| asked.contains("/api/v1/pods?")).count() >= 4, "{asked:?}");
-    assert!(asked.iter().all(|asked| !asked.contains("things") && !asked.contains("configmaps")), "only what a policy judges is read: {asked:?}");
+    assert!(
+        asked
+            .iter()
+            .filter(|asked| asked.contains("/api/v1/pods?"))
+            .count()
+            >= 4,
+        "{asked:?}"
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|asked| !asked.contains("things") && !asked.contains("configmaps")),
+        "only what a policy judges is read: {asked:?}"
+    );
     let (code, report) = scan_json(&server, &["-c", "deny.yaml", "-n", "other"]);
     assert_eq!((code, found(&report).len()), (0, 0));
 }
@@ -98,7 +122,10 @@ fn what_cannot_be_read_is_named_and_the_rest_is_judged() {
     let error = report["errors"][0]["message"].as_str().expect("it is said");
     assert!(error.contains("forbidden"), "{error}");
     assert_eq!(report["errors"][0]["file"], "deployments.apps");
-    assert!(found(&report).contains(&"shop/pods/web-1".into()), "its owner was not judged");
+    assert!(
+        found(&report).contains(&"shop/pods/web-1".into()),
+        "its owner was not judged"
+    );
     let folder = folder();
     let (code, _, stderr) = scan(&server, folder.path(), &["--context", "no-such"]);
     assert!(code == 2 && stderr.contains("kubeconfig"), "{stderr}");
@@ -109,7 +136,10 @@ fn reports_are_written_and_those_of_before_removed() {
     let server = cluster();
     let reports = "/apis/openreports.io/v1alpha1/reports";
     let label = json!({"app.kubernetes.io/managed-by": "stridegate"});
-    server.put(reports, json!({"metadata": {"name": "stridegate", "namespace": "gone", "labels": label}}));
+    server.put(
+        reports,
+        json!({"metadata": {"name": "stridegate", "namespace": "gone", "labels": label}}),
+    );
     let folder = folder();
     write(&folder.path().join("deny.yaml"), DENY);
     let arguments = ["-c", "deny.yaml", "-o", "openreports", "--apply"];
@@ -121,12 +151,21 @@ fn reports_are_written_and_those_of_before_removed() {
     assert_eq!(written.len(), 1, "{written:#?}");
     let report = &written[0];
     assert_eq!(report["metadata"]["namespace"], "shop");
-    assert_eq!((&report["summary"]["fail"], &report["summary"]["error"]), (&3.into(), &0.into()));
+    assert_eq!(
+        (&report["summary"]["fail"], &report["summary"]["error"]),
+        (&3.into(), &0.into())
+    );
     let result = &report["results"][0];
-    assert_eq!((&result["policy"], &result["result"], &result["severity"]), (&"root-user".into(), &"fail".into(), &"high".into()));
+    assert_eq!(
+        (&result["policy"], &result["result"], &result["severity"]),
+        (&"root-user".into(), &"fail".into(), &"high".into())
+    );
     assert!(stderr.contains("1 written, 1 removed"), "{stderr}");
     // Not everything could be read: nothing is removed.
-    server.put(reports, json!({"metadata": {"name": "stridegate", "namespace": "gone", "labels": label}}));
+    server.put(
+        reports,
+        json!({"metadata": {"name": "stridegate", "namespace": "gone", "labels": label}}),
+    );
     server.lock().forbidden.push(DEPLOYMENTS.into());
     scan(&server, folder.path(), &arguments);
     assert_eq!(server.objects(reports).len(), 2);
@@ -142,7 +181,8 @@ spec: {policy: root-user, match: {namespaceSelector: {matchLabels: {env: prod}}}
 #[test]
 fn the_labels_of_namespaces_come_from_the_cluster() {
     let server = ApiServer::start();
-    let namespace = |name: &str, env: &str| json!({"metadata": {"name": name, "labels": {"env": env}}});
+    let namespace =
+        |name: &str, env: &str| json!({"metadata": {"name": name, "labels": {"env": env}}});
     server.put("/api/v1/namespaces", namespace("shop", "prod"));
     server.put("/api/v1/namespaces", namespace("play", "test"));
     let folder = folder();
@@ -162,7 +202,18 @@ fn the_labels_of_namespaces_come_from_the_cluster() {
     write(&folder.path().join("gate.yaml"), BY_LABEL);
     let told = Command::new(env!("CARGO_BIN_EXE_stridegate"))
         .current_dir(folder.path())
-        .args(["serve", "kubernetes", "-c", "gate.yaml", "--certificate", "tls/tls.crt", "--key", "tls/tls.key", "--log", "log"])
+        .args([
+            "serve",
+            "kubernetes",
+            "-c",
+            "gate.yaml",
+            "--certificate",
+            "tls/tls.crt",
+            "--key",
+            "tls/tls.key",
+            "--log",
+            "log",
+        ])
         .output()
         .expect("the program can be started");
     assert_eq!(told.status.code(), Some(2));
@@ -198,16 +249,28 @@ fn constraints_of_the_cluster_are_followed_and_told_what_became_of_them() {
     let (allowed, said) = denied(7);
     assert!(!allowed && said.contains("[broken]"), "{said}");
     until("the status is written", || {
-        server.objects(CONSTRAINTS).iter().all(|constraint| constraint["status"].is_object())
+        server
+            .objects(CONSTRAINTS)
+            .iter()
+            .all(|constraint| constraint["status"].is_object())
     });
     let status = |name: &str| {
         let all = server.objects(CONSTRAINTS);
-        let one = all.iter().find(|constraint| constraint["metadata"]["name"] == name);
+        let one = all
+            .iter()
+            .find(|constraint| constraint["metadata"]["name"] == name);
         one.expect("it is there")["status"].clone()
     };
     assert_eq!(status("no-root")["observedGeneration"], 3);
-    assert_eq!(status("no-root")["policyDigest"].as_str().map(str::len), Some(64));
-    assert!(status("broken")["problem"].as_str().is_some_and(|problem| problem.contains("no-such-policy")));
+    assert_eq!(
+        status("no-root")["policyDigest"].as_str().map(str::len),
+        Some(64)
+    );
+    assert!(
+        status("broken")["problem"]
+            .as_str()
+            .is_some_and(|problem| problem.contains("no-such-policy"))
+    );
     server.remove(CONSTRAINTS, "/broken");
     webhook.wait_for("the constraints of the cluster are in force");
     assert!(webhook.validate(&review(&pod("a", "shop", 7))).0);

@@ -24,12 +24,36 @@ fn the_document_says_what_is_taken_and_given() {
     let cases = [
         (json!({"object": pod("a", "x", 0)}), "denied", 1),
         (json!({"object": pod("a", "x", 7)}), "clean", 0),
-        (json!({"kind": "dockerfile", "object": "FROM debian:12\nUSER 0\n"}), "denied", 1),
-        (json!({"object": pod("a", "x", 0), "request": {"operation": "CREATE", "user": "ann", "groups": ["dev"], "dryRun": true}}), "denied", 1),
-        (json!({"object": pod("a", "x", 0), "request": {"operation": "delete"}}), "clean", 0),
-        (json!({"object": pod("a", "x", 0), "parameters": {"hardcoded-secret": {}}}), "clean", 0),
-        (json!({"object": pod("a", "x", 0), "parameters": {"root-user": {"rootNames": []}}}), "denied", 1),
-        (json!({"object": {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": {"a": as_root}}}}), "failed", 0),
+        (
+            json!({"kind": "dockerfile", "object": "FROM debian:12\nUSER 0\n"}),
+            "denied",
+            1,
+        ),
+        (
+            json!({"object": pod("a", "x", 0), "request": {"operation": "CREATE", "user": "ann", "groups": ["dev"], "dryRun": true}}),
+            "denied",
+            1,
+        ),
+        (
+            json!({"object": pod("a", "x", 0), "request": {"operation": "delete"}}),
+            "clean",
+            0,
+        ),
+        (
+            json!({"object": pod("a", "x", 0), "parameters": {"hardcoded-secret": {}}}),
+            "clean",
+            0,
+        ),
+        (
+            json!({"object": pod("a", "x", 0), "parameters": {"root-user": {"rootNames": []}}}),
+            "denied",
+            1,
+        ),
+        (
+            json!({"object": {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": {"a": as_root}}}}),
+            "failed",
+            0,
+        ),
         (json!({"object": "nothing"}), "failed", 0),
     ];
     for (body, decision, found) in cases {
@@ -53,8 +77,14 @@ fn what_is_not_understood_is_refused_with_the_reason() {
         ("{}", "object"),
         (r#"{"object": {}, "objekt": 1}"#, "objekt"),
         (r#"{"object": {}, "kind": "pod"}"#, "kind is one of"),
-        (r#"{"object": {}, "parameters": {"no-such": {}}}"#, "no policy"),
-        (r#"{"object": {}, "parameters": {"root-user": {"rotNames": []}}}"#, "rotNames"),
+        (
+            r#"{"object": {}, "parameters": {"no-such": {}}}"#,
+            "no policy",
+        ),
+        (
+            r#"{"object": {}, "parameters": {"root-user": {"rotNames": []}}}"#,
+            "rotNames",
+        ),
         (r#"{"object": {}, "parameters": {}}"#, "names no policy"),
     ] {
         let answer = webhook.post("/v1/evaluate", body);

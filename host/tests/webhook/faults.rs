@@ -16,8 +16,16 @@ fn a_request_that_is_none_is_refused_and_the_next_is_answered() {
     let post = |media: &str, body: &str| ask("POST", "/validate", media, body);
     for (answer, status, said) in [
         (post("text/plain", &good), 415, "application/json"),
-        (post("application/json", &good[..good.len() - 1]), 400, "no JSON"),
-        (post("application/json", &good.replace("io/v1", "io/v1beta1")), 400, "admissionReviewVersions"),
+        (
+            post("application/json", &good[..good.len() - 1]),
+            400,
+            "no JSON",
+        ),
+        (
+            post("application/json", &good.replace("io/v1", "io/v1beta1")),
+            400,
+            "admissionReviewVersions",
+        ),
         (post("application/json", ""), 400, "no JSON"),
         (ask("GET", "/validate", "", ""), 405, "POST"),
         (ask("POST", "/readyz", "", ""), 405, "GET"),
@@ -89,7 +97,10 @@ fn a_thousand_idle_peers_keep_nobody_waiting() {
 #[test]
 fn nothing_is_lost_while_sets_and_certificates_change() {
     const CALLERS: usize = 4;
-    let warn = DENY.replace("{policy: root-user}", "{policy: root-user, enforcementAction: warn}");
+    let warn = DENY.replace(
+        "{policy: root-user}",
+        "{policy: root-user, enforcementAction: warn}",
+    );
     let mut webhook = Webhook::start(DENY, &[]);
     let stop = AtomicBool::new(false);
     let answered = AtomicUsize::new(0);
@@ -120,7 +131,11 @@ fn nothing_is_lost_while_sets_and_certificates_change() {
             let (allowed, _) = {
                 let mut caller = webhook.caller();
                 let body = review(&pod("a", "test", 0));
-                verdict(&caller.ask("POST", "/validate", "application/json", &body).json())
+                verdict(
+                    &caller
+                        .ask("POST", "/validate", "application/json", &body)
+                        .json(),
+                )
             };
             assert_eq!(allowed, round % 2 == 0, "round {round}");
             if round % 10 == 0 {
@@ -148,7 +163,9 @@ fn a_peer_that_breaks_off_is_forgotten() {
         drop(caller);
     }
     let mut silent = TcpStream::connect(webhook.address).expect("the webhook listens");
-    silent.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it reads");
+    silent
+        .write_all(b"GET / HTTP/1.1\r\n\r\n")
+        .expect("it reads");
     let mut rest = Vec::new();
     // What speaks no TLS gets an alert or nothing.
     let _ = silent.read_to_end(&mut rest);

@@ -336,7 +336,13 @@ const SERVED: [(&str, &str, &str, &str, bool); 11] = [
     ("stridegate.dev", "v1", "constraints", "Constraint", false),
     ("stridegate.dev", "v1", "exceptions", "Exception", false),
     ("openreports.io", "v1alpha1", "reports", "Report", true),
-    ("openreports.io", "v1alpha1", "clusterreports", "ClusterReport", false),
+    (
+        "openreports.io",
+        "v1alpha1",
+        "clusterreports",
+        "ClusterReport",
+        false,
+    ),
     ("other.example", "v1", "things", "Thing", true),
 ];
 
@@ -378,7 +384,11 @@ impl ApiServer {
         let name = object["metadata"]["name"].as_str().expect("it has a name");
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or("");
         let name = format!("{namespace}/{name}");
-        state.objects.entry(list.into()).or_default().insert(name, object);
+        state
+            .objects
+            .entry(list.into())
+            .or_default()
+            .insert(name, object);
         state.version += 1;
     }
 
@@ -391,7 +401,9 @@ impl ApiServer {
     fn objects(&self, list: &str) -> Vec<Value> {
         let state = self.lock();
         let objects = state.objects.get(list);
-        objects.map(|all| all.values().cloned().collect()).unwrap_or_default()
+        objects
+            .map(|all| all.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     fn serve(stream: TcpStream, state: &Mutex<State>) {
@@ -488,9 +500,19 @@ impl State {
                 .map(str::to_owned)
         };
         if path == "/apis" {
-            let groups = ["apps", "batch", "stridegate.dev", "openreports.io", "other.example"];
+            let groups = [
+                "apps",
+                "batch",
+                "stridegate.dev",
+                "openreports.io",
+                "other.example",
+            ];
             let groups = groups.map(|group| {
-                let version = if group == "openreports.io" { "v1alpha1" } else { "v1" };
+                let version = if group == "openreports.io" {
+                    "v1alpha1"
+                } else {
+                    "v1"
+                };
                 json!({"name": group, "preferredVersion": {"version": version}})
             });
             return (200, json!({"groups": groups}));
@@ -523,28 +545,40 @@ impl State {
         }
         if self.forbidden.contains(&list) {
             let message = format!("{list} is forbidden");
-            return (403, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden", "message": message}));
+            return (
+                403,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden", "message": message}),
+            );
         }
-        let is_list = SERVED
-            .iter()
-            .any(|(group, version, plural, ..)| format!("{}/{plural}", root(group, version)) == list);
+        let is_list = SERVED.iter().any(|(group, version, plural, ..)| {
+            format!("{}/{plural}", root(group, version)) == list
+        });
         if is_list {
             let all = self.objects.get(&list);
             let items: Vec<Value> = all
                 .into_iter()
                 .flat_map(BTreeMap::values)
-                .filter(|item| namespace.as_ref().is_none_or(|name| item["metadata"]["namespace"] == **name))
+                .filter(|item| {
+                    namespace
+                        .as_ref()
+                        .is_none_or(|name| item["metadata"]["namespace"] == **name)
+                })
                 .cloned()
                 .collect();
             // Pages of two, so that there are several.
-            let from: usize = parameter("continue").and_then(|at| at.parse().ok()).unwrap_or(0);
+            let from: usize = parameter("continue")
+                .and_then(|at| at.parse().ok())
+                .unwrap_or(0);
             let page: Vec<Value> = items.iter().skip(from).take(2).cloned().collect();
             let mut metadata = json!({"resourceVersion": self.version.to_string()});
             if from + 2 < items.len() {
                 metadata["continue"] = (from + 2).to_string().into();
                 metadata["remainingItemCount"] = (items.len() - from - 2).into();
             }
-            return (200, json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": page}));
+            return (
+                200,
+                json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": page}),
+            );
         }
         let status = list.ends_with("/status");
         let object = list.trim_end_matches("/status").to_owned();
@@ -565,11 +599,17 @@ impl State {
             }
             "DELETE" => {
                 objects.remove(&key);
-                (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+                (
+                    200,
+                    json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+                )
             }
             _ => match objects.get(&key) {
                 Some(object) => (200, object.clone()),
-                None => (404, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "not found"})),
+                None => (
+                    404,
+                    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "not found"}),
+                ),
             },
         }
     }

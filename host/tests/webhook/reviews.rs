@@ -31,20 +31,31 @@ fn the_recorded_reviews_are_answered_over_one_connection() {
 
 #[test]
 fn a_bad_constraint_lets_nothing_pass_and_is_named_while_the_others_go_on() {
-    let bad = DENY
-        .replace("no-root", "broken")
-        .replace("policy: root-user", "policy: no-such-policy, match: {namespaces: [prod]}");
+    let bad = DENY.replace("no-root", "broken").replace(
+        "policy: root-user",
+        "policy: no-such-policy, match: {namespaces: [prod]}",
+    );
     let mut webhook = Webhook::start(&format!("{DENY}---{bad}"), &[]);
     let good = |namespace| review(&pod("a", namespace, 7));
     assert!(webhook.validate(&good("test")).0);
     assert!(!webhook.validate(&review(&pod("a", "test", 0))).0);
     let (allowed, said) = webhook.validate(&good("prod"));
-    assert!(!allowed && said.contains("[broken] no-such-policy"), "{said}");
+    assert!(
+        !allowed && said.contains("[broken] no-such-policy"),
+        "{said}"
+    );
     let ready = webhook.get("/readyz");
     assert_eq!(ready.status, 200);
-    assert!(ready.body.contains("constraint broken lets nothing pass"), "{}", ready.body);
+    assert!(
+        ready.body.contains("constraint broken lets nothing pass"),
+        "{}",
+        ready.body
+    );
     let metrics = webhook.get("/metrics").body;
-    assert!(metrics.contains("stridegate_broken_constraints"), "{metrics}");
+    assert!(
+        metrics.contains("stridegate_broken_constraints"),
+        "{metrics}"
+    );
     assert!(metrics.contains("constraint=\"broken\""), "{metrics}");
     // A constraint that was good stays as it was when its new version is bad.
     webhook.constraints(&DENY.replace("root-user", "no-such-policy"));
@@ -75,13 +86,19 @@ fn only_callers_with_a_certificate_are_answered_where_one_is_needed() {
     let client_key = rcgen::KeyPair::generate().expect("a key can be made");
     let mut client = rcgen::CertificateParams::default();
     client.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
-    let client = client.signed_by(&client_key, &issuer).expect("it can be signed");
+    let client = client
+        .signed_by(&client_key, &issuer)
+        .expect("it can be signed");
     let at = |name: &str| folder.path().join("client").join(name);
     super::write(&at("ca.crt"), &root.pem());
     super::write(&at("tls.crt"), &client.pem());
     super::write(&at("tls.key"), &client_key.serialize_pem());
     let webhook = Webhook::start_in(folder, &["-c", "gate.yaml", "--client-ca", "client/ca.crt"]);
-    assert_eq!(webhook.get("/readyz").status, 200, "a kubelet shows no certificate");
+    assert_eq!(
+        webhook.get("/readyz").status,
+        200,
+        "a kubelet shows no certificate"
+    );
     let body = review(&pod("a", "test", 7));
     assert_eq!(webhook.post("/validate", &body).status, 401);
     assert_eq!(webhook.post("/v1/evaluate", "{}").status, 401);
