@@ -49,21 +49,29 @@ fn the_shipped_constraints_refuse_nothing() {
     assert_eq!(code, 0, "{told:#}");
     let found = entries(&told, "results", "outcome", "fail");
     assert!(!found.is_empty());
-    assert!(found.iter().all(|found| found["enforcement"] == "warn" && found["file"] == "a.yaml"));
+    assert!(
+        found
+            .iter()
+            .all(|found| found["enforcement"] == "warn" && found["file"] == "a.yaml")
+    );
 }
 
 /// Every kind of the API that a policy judges reaches the webhook, and so does what makes Pods.
 #[test]
 fn the_webhook_is_asked_about_all_that_a_policy_judges() {
     let plural = |kind: &str| match kind {
-        "NetworkPolicy" => "networkpolicies".to_owned(),
+        kind if kind.ends_with("Policy") => {
+            format!("{}ies", kind.trim_end_matches('y').to_lowercase())
+        }
         kind => format!("{}s", kind.to_lowercase()),
     };
     let configuration = &documents("base/webhook.yaml")[0]["webhooks"][0];
     let rules = configuration["rules"].as_array().expect("there are rules");
     let texts = |value: &Value| -> BTreeSet<String> {
         let items = value.as_array().into_iter().flatten();
-        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        items
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect()
     };
     let asked: BTreeSet<(String, String)> = rules
         .iter()
@@ -111,7 +119,10 @@ fn the_webhook_is_asked_about_all_that_a_policy_judges() {
     assert_eq!(configuration["failurePolicy"], "Fail");
     let left_out = &configuration["namespaceSelector"]["matchExpressions"][0];
     assert_eq!(left_out["operator"], "NotIn");
-    assert!(texts(&left_out["values"]).is_superset(&BTreeSet::from(["kube-system".into(), "stridegate".into()])));
+    assert!(
+        texts(&left_out["values"])
+            .is_superset(&BTreeSet::from(["kube-system".into(), "stridegate".into()]))
+    );
 }
 
 /// The schema of a custom resource, in which nothing else than what it names is allowed.
@@ -202,11 +213,15 @@ fn the_custom_resources_take_what_the_program_reads() {
         } else {
             &exception
         };
-        jsonschema::validate(schema, &document).unwrap_or_else(|error| panic!("{error}: {document}"));
+        jsonschema::validate(schema, &document)
+            .unwrap_or_else(|error| panic!("{error}: {document}"));
     }
     let folder = folder(&[
         ("whole.yaml", WHOLE),
-        ("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}\n"),
+        (
+            "pod.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}\n",
+        ),
     ]);
     let (code, told) = report(folder.path(), &["eval", "pod.yaml", "-c", "whole.yaml"]);
     assert_eq!(code, 0, "{told:#}");

@@ -281,3 +281,33 @@ fn constraints_of_the_cluster_are_followed_and_told_what_became_of_them() {
     let (code, report) = scan_json(&server, &["--constraints-from-cluster"]);
     assert_eq!((code, found(&report)), (1, vec!["shop/pods/a".to_owned()]));
 }
+
+#[test]
+fn a_connection_is_judged_with_the_pod_that_it_leads_into() {
+    let constraint = "apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: exec}\nspec: {policy: privileged-exec}\n";
+    let server = ApiServer::start();
+    let mut target = pod("good", "team-a", 7);
+    server.put(PODS, target.clone());
+    let folder = folder();
+    server.kubeconfig(folder.path());
+    write(&folder.path().join("gate.yaml"), constraint);
+    let policies = root().join("target/policies");
+    let policies = policies.to_string_lossy();
+    let arguments = [
+        "-c",
+        "gate.yaml",
+        "--kubeconfig",
+        "kubeconfig",
+        "-p",
+        &policies,
+    ];
+    let webhook = Webhook::start_in(folder, &arguments);
+    let exec = super::recorded("009-connect-pods-exec-good.json");
+    let (allowed, said) = webhook.validate(&exec);
+    assert!(allowed, "{said}");
+    target["spec"]["containers"][0]["name"] = "good".into();
+    target["spec"]["containers"][0]["securityContext"]["privileged"] = true.into();
+    server.put(PODS, target);
+    let (allowed, said) = webhook.validate(&exec);
+    assert!(!allowed && said.contains("privileged-exec/"), "{said}");
+}
