@@ -53,6 +53,7 @@
 //! assert!(matches!(&checks[0].outcome, Outcome::Found(findings) if findings[0].path == "/metadata"));
 //! ```
 
+mod access;
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod checks;
@@ -84,6 +85,7 @@ pub mod bindings {
 
 pub mod secret;
 
+pub use access::{Allowed, Breach, Offence};
 pub use bindings::exports::stridegate::policy::mitigation;
 pub use checks::{Checks, IntoPath};
 pub use effective::Effective;
