@@ -63,6 +63,7 @@ mod images;
 mod object;
 mod parameters;
 mod policy;
+mod setting;
 mod text;
 mod view;
 
@@ -95,7 +96,9 @@ pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, S
 pub use object::Object;
 pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_members};
 pub use policy::{Facts, Policy, Rule};
+pub use serde;
 pub use serde_json::{Value, json};
+pub use setting::Setting;
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
 pub use view::{At, Container, ContainerList, containers};
@@ -111,7 +114,7 @@ pub mod prelude {
     pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
         At, Category, Checks, Container, ContainerList, DOCKER, Effective, Images, KUBERNETES,
-        Object, Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history, json,
-        matches_glob, parameters, policy,
+        Object, Outcome, Policy, Refusal, Rule, Setting, Severity, Step, Value, choice, containers,
+        history, json, matches_glob, parameters, policy,
     };
 }
