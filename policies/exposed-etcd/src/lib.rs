@@ -311,7 +311,13 @@ fn check_urls(flags: &Flags, is_single: bool, checks: &mut Checks) {
         "advertise-client-urls",
         "initial-advertise-peer-urls",
     ];
-    if !flags.known(&URLS, &PLAIN_URL, checks) {
+    // Of a URL that a variable completes the scheme is written.
+    let untold = URLS.iter().filter(|name| {
+        let urls: Vec<At> = flags.get(name).items().collect();
+        let written = !flags.get(name).is_default() && !urls.is_empty();
+        !written || !urls.iter().all(|url| Url::new(url).is_encrypted())
+    });
+    if !flags.known(&untold.copied().collect::<Vec<_>>(), &PLAIN_URL, checks) {
         return;
     }
     for name in URLS {
