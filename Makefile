@@ -70,14 +70,19 @@ define component
 endef
 
 .SECONDEXPANSION:
-target/policies/%.wasm: $$(wildcard policies/$$*/Cargo.toml policies/$$*/src/*) $(LIBRARY) | $(filter target/%,$(CARGO_COMPONENT))
+target/policies/%.wasm: $$(wildcard policies/$$*/Cargo.toml policies/$$*/src/*) $(LIBRARY) | target/toolchain $(filter target/%,$(CARGO_COMPONENT))
 	$(call component,$*)
 
-$(HOSTILE): $(wildcard host/tests/hostile/Cargo.toml host/tests/hostile/src/*) $(LIBRARY) | $(filter target/%,$(CARGO_COMPONENT))
+$(HOSTILE): $(wildcard host/tests/hostile/Cargo.toml host/tests/hostile/src/*) $(LIBRARY) | target/toolchain $(filter target/%,$(CARGO_COMPONENT))
 	$(call component,hostile)
 
+# Where the toolchain is there already, rustup brings its targets only when it is asked to.
+target/toolchain: rust-toolchain.toml
+	rustup toolchain install
+	@mkdir -p $(@D) && touch $@
+
 # The optimization of a tool that runs for a second is not worth the minutes that it takes.
-target/tools/bin/cargo-component:
+target/tools/bin/cargo-component: | target/toolchain
 	CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_TARGET_DIR=target/tools/build \
 		cargo install --locked --root target/tools cargo-component@$(COMPONENT_VERSION)
 	rm -rf target/tools/build

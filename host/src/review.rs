@@ -1,6 +1,6 @@
 //! Judges objects and decides: the one place in which it is said what is refused.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -234,19 +234,6 @@ pub enum Decision {
     Denied,
     /// The job could not be done.
     Failed,
-}
-
-/// The status of a cell of the threat model after a review.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// Offenders.
-    pub fail: usize,
-    /// Offenders of which the object cannot tell.
-    pub unknown: usize,
-    /// Rules that hold.
-    pub pass: usize,
-    /// Offenders that an exception hides.
-    pub excepted: usize,
 }
 
 impl Court<'_> {
@@ -844,40 +831,17 @@ impl Review {
             Decision::Clean
         }
     }
-
-    /// The cells of the threat model that were looked at, by platform and category. A cell counts
-    /// only what concerns its platform: the object's group tells which that is.
-    #[must_use]
-    pub fn cells(&self) -> BTreeMap<(String, &'static str), Cell> {
-        let mut cells = BTreeMap::new();
-        for result in self.results() {
-            let platform = match result.identity.group.as_str() {
-                "docker" | "compose" => "docker",
-                _ => "kubernetes",
-            };
-            for threat in result
-                .constraint
-                .policy
-                .description
-                .threats
-                .iter()
-                .filter(|threat| threat.platform == platform)
-            {
-                let cell: &mut Cell = cells
-                    .entry((threat.platform.clone(), category(threat.category)))
-                    .or_default();
-                match &result.answer {
-                    Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
-                    Answer::Pass => cell.pass += 1,
-                    Answer::NotApplicable(_) => {}
-                    Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,
-                    Answer::Found(_) => cell.unknown += 1,
-                }
-            }
-        }
-        cells
-    }
 }
+
+/// The categories of STRIDE in its order.
+pub const CATEGORIES: [Category; 6] = [
+    Category::Spoofing,
+    Category::Tampering,
+    Category::Repudiation,
+    Category::InformationDisclosure,
+    Category::DenialOfService,
+    Category::ElevationOfPrivilege,
+];
 
 /// The name of a category of STRIDE as the contract writes it.
 #[must_use]

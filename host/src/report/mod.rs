@@ -4,6 +4,7 @@ pub mod json;
 pub mod junit;
 pub mod sarif;
 pub mod text;
+pub mod threats;
 
 use std::borrow::Cow;
 
