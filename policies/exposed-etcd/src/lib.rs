@@ -736,7 +736,7 @@ fn reach<'a>(mounted: &str, parameters: &'a Parameters) -> Option<(&'a str, bool
     };
     within
         .or_else(around)
-        .filter(|_| !mounted.ends_with(".crt"))
+        .filter(|_| mounted.rsplit_once('.').is_none_or(|(_, end)| end != "crt"))
 }
 
 /// A path without doubled slashes and dots.
