@@ -6,6 +6,10 @@ mod explain;
 mod facts;
 mod judge;
 mod policies;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod replay;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod serve;
 mod threats;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +46,10 @@ enum Verb {
     Threats(threats::Threats),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Serve(serve::Serve),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Replay(replay::Replay),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -54,6 +62,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Threats(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Serve(verb) => verb.run(pack),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Replay(verb) => verb.run(pack),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,
