@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
 use serde_json::Value;
-use stridegate_shapes::pod;
+use stridegate_shapes::{encryption, pod};
 
 use self::before::Before;
 use crate::constraint::{
@@ -427,7 +427,10 @@ impl Court<'_> {
     }
 
     fn judge_object(&self, object: &Object, file: &FileReview) -> Verdicts {
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = Verdicts {
+            secrets: Secret::of(object),
+            ..Verdicts::default()
+        };
         let subject = Subject::new(object);
         let matching: Vec<&Arc<Constraint>> = self
             .rulebook
@@ -706,6 +709,25 @@ struct Secret {
     place: Place,
     /// The value in the document.
     value: String,
+}
+
+impl Secret {
+    /// What an object holds that is secret whatever a policy says of it: with the keys of an
+    /// `EncryptionConfiguration` everybody reads what they encrypt, and they are no mistake.
+    fn of(object: &Object) -> Vec<Self> {
+        if object.kind != encryption::KIND && object.kind != encryption::LEGACY_KIND {
+            return Vec::new();
+        }
+        let keys = encryption::keys(&object.document).into_iter();
+        keys.filter_map(|pointer| {
+            let value = object.document.at(&pointer)?.node.as_str();
+            Some(Self {
+                place: object.place(&pointer)?,
+                value: value.unwrap_or_default().to_owned(),
+            })
+        })
+        .collect()
+    }
 }
 
 impl Verdicts {

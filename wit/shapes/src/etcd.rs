@@ -3,7 +3,9 @@
 //! The form is that of [`crate::api_server`]. What a configuration file says stands under the
 //! name of the flag that would say it: `peer-transport-security: {cert-file: x}` is
 //! `peer-cert-file`. Flags go before `ETCD_` variables; where a configuration file is used, both
-//! are ignored, and if the file is not at hand all of `/flags` is unknown.
+//! are ignored, and if the file is not at hand all of `/flags` is unknown. `network` is `pod` where
+//! etcd has the network of a Pod to itself, so that all its addresses are those of the Pod, and
+//! `host` elsewhere.
 
 use crate::command::Environment;
 use crate::flags::{Flag, Flags, Syntax, Table, Type, Word, parse};
@@ -207,7 +209,16 @@ pub fn document(flags: &Flags, instead: &[(&str, &str)], here: Span) -> Node {
     if flags.given.contains_key("listen-client-urls") {
         instead.push(("advertise-client-urls", ""));
     }
-    crate::flags::document(flags, &TABLE, &instead, here)
+    let mut document = crate::flags::document(flags, &TABLE, &instead, here);
+    set_network(&mut document, true);
+    document
+}
+
+/// Says whether etcd has the network of its host, or that of a Pod to itself.
+pub(crate) fn set_network(document: &mut Node, on_host: bool) {
+    let network = if on_host { "host" } else { "pod" };
+    let here = document.span;
+    document.set("network", here, Node::string(here, network));
 }
 
 #[cfg(test)]
