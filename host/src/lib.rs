@@ -21,6 +21,8 @@ pub mod constraint;
 
 pub mod review;
 
+pub mod threat;
+
 pub mod report;
 
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use stridegate_shapes::pod;
+use stridegate_shapes::{encryption, pod};
 
 use self::before::Before;
 use crate::constraint::{
@@ -54,11 +54,12 @@ pub struct Review {
 #[derive(Debug, Default)]
 struct Settled {
     counts: Counts,
-    cells: Cells,
+    /// How often each rule of a policy held on a platform.
+    passed: BTreeMap<Held, usize>,
 }
 
-/// The cells of the threat model by platform and category.
-type Cells = BTreeMap<(String, &'static str), Cell>;
+/// What held: the policy, the rule and the platform.
+pub type Held = (String, String, &'static str);
 
 /// What became of an exception.
 #[derive(Clone, Debug)]
@@ -270,19 +271,6 @@ impl Decision {
     }
 }
 
-/// The status of a cell of the threat model after a review.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// Offenders.
-    pub fail: usize,
-    /// Offenders of which the object cannot tell.
-    pub unknown: usize,
-    /// Rules that hold.
-    pub pass: usize,
-    /// Offenders that an exception hides.
-    pub excepted: usize,
-}
-
 impl Court<'_> {
     /// Judges inputs in parallel; `judged` is called after each.
     #[must_use]
@@ -441,7 +429,10 @@ impl Court<'_> {
     }
 
     fn judge_object(&self, object: &Object, file: &FileReview) -> Verdicts {
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = Verdicts {
+            secrets: Secret::of(object),
+            ..Verdicts::default()
+        };
         let subject = Subject::new(object);
         let matching: Vec<&Arc<Constraint>> = self
             .rulebook
@@ -722,6 +713,25 @@ struct Secret {
     value: String,
 }
 
+impl Secret {
+    /// What an object holds that is secret whatever a policy says of it: with the keys of an
+    /// `EncryptionConfiguration` everybody reads what they encrypt, and they are no mistake.
+    fn of(object: &Object) -> Vec<Self> {
+        if object.kind != encryption::KIND && object.kind != encryption::LEGACY_KIND {
+            return Vec::new();
+        }
+        let keys = encryption::keys(&object.document).into_iter();
+        keys.filter_map(|pointer| {
+            let value = object.document.at(&pointer)?.node.as_str();
+            Some(Self {
+                place: object.place(&pointer)?,
+                value: value.unwrap_or_default().to_owned(),
+            })
+        })
+        .collect()
+    }
+}
+
 impl Verdicts {
     /// Adds a result, unless the same rule said the same of the same place with other parameters;
     /// of two, the stricter stays.
@@ -904,6 +914,22 @@ impl RuleResult {
             && self.enforcement == Enforcement::Deny
     }
 
+    /// The platform that it speaks of: that of its policy if it has one alone, or else that of its
+    /// object.
+    #[must_use]
+    pub fn platform(&self) -> &'static str {
+        let threats = &self.constraint.policy.description.threats;
+        let only = |platform| {
+            !threats.is_empty() && threats.iter().all(|threat| threat.platform == platform)
+        };
+        let is_docker = ["docker", "compose"].contains(&self.identity.group.as_str());
+        match PLATFORMS.into_iter().find(|platform| only(*platform)) {
+            Some(platform) => platform,
+            None if is_docker => "docker",
+            None => "kubernetes",
+        }
+    }
+
     fn says_the_same(&self, other: &Self) -> bool {
         let same = match (&self.answer, &other.answer) {
             (Answer::Pass, Answer::Pass) | (Answer::NotApplicable(_), Answer::NotApplicable(_)) => {
@@ -1002,7 +1028,11 @@ impl Review {
             let found = matches!(result.answer, Answer::Found(_));
             if !found {
                 settled.counts.add(result);
-                add_to_cells(&mut settled.cells, result);
+                if matches!(result.answer, Answer::Pass) {
+                    let policy = result.constraint.policy.id().to_owned();
+                    let held = (policy, result.rule().id.clone(), result.platform());
+                    *settled.passed.entry(held).or_default() += 1;
+                }
             }
             found
         });
@@ -1015,6 +1045,14 @@ impl Review {
         }
     }
 
+    /// How often each rule held in the inputs of which only the numbers are left.
+    pub fn passed(&self) -> impl Iterator<Item = (&Held, usize)> {
+        self.settled
+            .passed
+            .iter()
+            .map(|(held, times)| (held, *times))
+    }
+
     /// What it means for the caller. That the job was not done outweighs what was found.
     #[must_use]
     pub fn decision(&self) -> Decision {
@@ -1025,17 +1063,6 @@ impl Review {
         } else {
             Decision::Clean
         }
-    }
-
-    /// The cells of the threat model that were looked at, by platform and category. A cell counts
-    /// only what concerns its platform: the object's group tells which that is.
-    #[must_use]
-    pub fn cells(&self) -> BTreeMap<(String, &'static str), Cell> {
-        let mut cells = self.settled.cells.clone();
-        for result in self.results() {
-            add_to_cells(&mut cells, result);
-        }
-        cells
     }
 }
 
@@ -1052,25 +1079,18 @@ impl Counts {
     }
 }
 
-fn add_to_cells(cells: &mut Cells, result: &RuleResult) {
-    let platform = match result.identity.group.as_str() {
-        "docker" | "compose" => "docker",
-        _ => "kubernetes",
-    };
-    let threats = result.constraint.policy.description.threats.iter();
-    for threat in threats.filter(|threat| threat.platform == platform) {
-        let cell: &mut Cell = cells
-            .entry((threat.platform.clone(), category(threat.category)))
-            .or_default();
-        match &result.answer {
-            Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
-            Answer::Pass => cell.pass += 1,
-            Answer::NotApplicable(_) => {}
-            Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,
-            Answer::Found(_) => cell.unknown += 1,
-        }
-    }
-}
+/// The platforms that threats are told of.
+pub const PLATFORMS: [&str; 2] = ["docker", "kubernetes"];
+
+/// The categories of STRIDE in its order.
+pub const CATEGORIES: [Category; 6] = [
+    Category::Spoofing,
+    Category::Tampering,
+    Category::Repudiation,
+    Category::InformationDisclosure,
+    Category::DenialOfService,
+    Category::ElevationOfPrivilege,
+];
 
 /// The name of a category of STRIDE as the contract writes it.
 #[must_use]

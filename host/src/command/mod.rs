@@ -8,6 +8,7 @@ mod eval;
 mod explain;
 #[cfg(target_os = "linux")]
 mod facts;
+mod judge;
 mod output;
 mod policies;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
@@ -16,6 +17,7 @@ mod replay;
 mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod serve;
+mod threats;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ enum Verb {
     Eval(eval::Eval),
     Policies(policies::Policies),
     Explain(explain::Explain),
+    Threats(threats::Threats),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
     #[cfg(all(target_os = "linux", feature = "cluster"))]
@@ -67,6 +70,7 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Eval(verb) => verb.run(pack),
         Verb::Policies(verb) => verb.run(pack),
         Verb::Explain(verb) => verb.run(pack),
+        Verb::Threats(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
         #[cfg(all(target_os = "linux", feature = "cluster"))]
@@ -241,6 +245,22 @@ impl ConstraintArgs {
                 .collect(),
         )
     }
+}
+
+/// Says what went wrong, with its place.
+fn say_error(error: &ReviewError) {
+    let file = error.file.clone().unwrap_or_default();
+    let place = match error.position {
+        Some(position) => format!("{file}:{}:{}", position.line, position.column),
+        None => file,
+    };
+    let parts = [
+        Some(place),
+        error.policy.clone(),
+        Some(error.message.clone()),
+    ];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    say(&format!("error: {}", parts.collect::<Vec<_>>().join(": ")));
 }
 
 fn input_error(file: String, position: Option<Position>, message: String) -> ReviewError {

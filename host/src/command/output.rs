@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 
+use crate::catalog::Catalog;
 use crate::report::{json, junit, sarif, text};
 use crate::review::Review;
+use crate::threat::Model;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Output {
@@ -23,11 +25,15 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Writes a review to standard output.
-    pub(super) fn write(self, review: &Review) -> anyhow::Result<()> {
+    /// Writes a review by the policies of a catalog to standard output.
+    pub(super) fn write(self, review: &Review, catalog: &Catalog) -> anyhow::Result<()> {
         let mut output = anstream::stdout().lock();
         match self {
-            Self::Text => output.write_all(text::render(review).as_bytes()),
+            Self::Text => {
+                let (model, _) = Model::built_in();
+                let standings = model.standings(catalog, review);
+                output.write_all(text::render(review, &standings).as_bytes())
+            }
             Self::Json => json::write(review, &mut BufWriter::new(&mut output)),
             Self::Sarif => sarif::write(review, &mut BufWriter::new(&mut output)),
             Self::Junit => output.write_all(junit::render(review).as_bytes()),

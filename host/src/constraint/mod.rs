@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use exception::{Exception, Grant, Status, Today};
+pub(crate) use fields::Fields;
 pub use inline::Comments;
 pub use matching::{Match, Subject};
 pub use read::{Problem, Source, read};

@@ -125,7 +125,7 @@ impl Source {
         Ok(files)
     }
 
-    pub(super) fn problem(&self, span: Span, message: String) -> Problem {
+    pub(crate) fn problem(&self, span: Span, message: String) -> Problem {
         Problem {
             file: self.text.name.clone(),
             position: Some(self.position(span)),
@@ -134,7 +134,7 @@ impl Source {
         }
     }
 
-    fn position(&self, span: Span) -> Position {
+    pub(crate) fn position(&self, span: Span) -> Position {
         self.text.position(span.range().start)
     }
 }

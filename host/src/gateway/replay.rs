@@ -1,9 +1,10 @@
 //! Says which past decisions another set would change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Record, Ruling, Set};
+use super::{CheckRecord, Record, Ruling, Set};
 use crate::constraint::Today;
 use crate::engine::Engine;
 use crate::object::{Identity, Kind, Object, Text, Written};
@@ -89,7 +90,8 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
         written: record.objects.len(),
         ..Reading::default()
     };
-    let mut ruling = Ruling::of(&court.judge(&record.endpoint, reading));
+    let review = court.judge(&record.endpoint, reading);
+    let mut ruling = Ruling::of(&review);
     if record.pending {
         ruling.wait();
     }
@@ -104,19 +106,19 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
     if record.checks.iter().any(|check| check.sensitive) {
         return Replayed::Untold("it rests on secrets, which the log has not");
     }
-    let rests = |policy: &str| {
-        let policy = set
-            .rulebook
-            .constraints
-            .iter()
-            .find(|constraint| constraint.policy.id() == policy);
-        policy.is_some_and(|constraint| !constraint.policy.description.context.is_empty())
+    // A policy that asks for facts from outside has to say of the object alone what it said then.
+    let asked = review
+        .results
+        .iter()
+        .map(|result| &result.constraint.policy);
+    let outside = |check: &&CheckRecord| {
+        asked
+            .clone()
+            .any(|policy| policy.id() == check.policy && !policy.description.context.is_empty())
     };
-    let involved = ruling.checks.iter().chain(&record.checks);
-    if involved
-        .into_iter()
-        .any(|check| check.exception.is_none() && rests(&check.policy))
-    {
+    let then = record.checks.iter().filter(outside).map(CheckRecord::said);
+    let now = ruling.checks.iter().filter(outside).map(CheckRecord::said);
+    if then.collect::<BTreeSet<_>>() != now.collect::<BTreeSet<_>>() {
         return Replayed::Untold("it rests on what was known of images, which the log has not");
     }
     Replayed::Other(decision, ruling.reason())

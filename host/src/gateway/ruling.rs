@@ -63,6 +63,13 @@ pub struct CheckRecord {
     pub remedy: String,
 }
 
+impl CheckRecord {
+    /// What was said of what, whatever follows from it.
+    pub(super) fn said(&self) -> (&str, &str, &str) {
+        (&self.policy, &self.rule, &self.outcome)
+    }
+}
+
 /// What could not be judged, in the log of decisions.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct ErrorRecord {

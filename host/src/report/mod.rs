@@ -5,6 +5,7 @@ pub mod junit;
 pub mod openreports;
 pub mod sarif;
 pub mod text;
+pub mod threats;
 
 use std::borrow::Cow;
 

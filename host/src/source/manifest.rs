@@ -190,7 +190,9 @@ fn identity(kind: &Kind, document: &Node, of_file: &str) -> Identity {
             .map(str::to_owned)
     };
     // A configuration is no object of the API: its name is that of its file.
-    let is_configuration = kind.group.ends_with("config.k8s.io") || kind.name == "EncryptionConfig";
+    let is_configuration = kind.group.ends_with("config.k8s.io")
+        || kind.group == "audit.k8s.io"
+        || kind.name == "EncryptionConfig";
     let name = text("name")
         .or_else(|| text("generateName"))
         .or_else(|| is_configuration.then(|| of_file.to_owned()))

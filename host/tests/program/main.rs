@@ -7,6 +7,7 @@ mod constraints;
 mod eval;
 mod hostile;
 mod layers;
+mod threats;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

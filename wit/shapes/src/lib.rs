@@ -20,6 +20,7 @@ pub mod container;
 pub mod controller_manager;
 pub mod daemon;
 pub mod dockerfile;
+pub mod encryption;
 pub mod etcd;
 pub mod exec;
 pub mod fields;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::super::access::AccessArgs;
 use super::super::output::{Output, Progress};
 use super::super::{ConstraintArgs, Loaded, PolicyArgs, input_error, say};
-use crate::catalog::Bundled;
+use crate::catalog::{Bundled, Catalog};
 use crate::collect::cluster::{Cluster, Namespaces, Page, Resource, Selection};
 use crate::constraint::{Rulebook, Source, Today};
 use crate::object::{Kind, Text};
@@ -105,7 +105,7 @@ impl ScanCluster {
         review.errors.extend(loaded.errors());
         review.errors.extend(problems);
         let reports = openreports::resources(&review, now());
-        self.write(&review, &reports)?;
+        self.write(&review, &loaded.catalog, &reports)?;
         if self.apply {
             let whole = review.errors().next().is_none();
             runtime.block_on(self.apply(&cluster, &reports, whole))?;
@@ -138,7 +138,7 @@ impl ScanCluster {
         Ok(resources)
     }
 
-    fn write(&self, review: &Review, reports: &[Value]) -> anyhow::Result<()> {
+    fn write(&self, review: &Review, catalog: &Catalog, reports: &[Value]) -> anyhow::Result<()> {
         let output = match self.output {
             ClusterOutput::Text => Output::Text,
             ClusterOutput::Json => Output::Json,
@@ -151,7 +151,7 @@ impl ScanCluster {
                 return writeln!(output, "{text}").context("cannot write the reports");
             }
         };
-        output.write(review)
+        output.write(review, catalog)
     }
 
     /// Writes the reports. Those of before are removed only if everything could be read: what is

@@ -180,6 +180,8 @@ impl GateArgs {
             let watch = tokio::spawn(watch);
             if let Some(address) = metrics {
                 let listener = Listener::tcp(address, None).await?;
+                let address = listener.address().unwrap_or(address);
+                say(&format!("Prometheus is told at http://{address}/metrics"));
                 tokio::spawn(tell_prometheus(listener, Arc::clone(gate)));
             }
             self.say_start(gate);
