@@ -3,7 +3,7 @@
 mod before;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -54,10 +54,12 @@ pub struct Review {
 #[derive(Debug, Default)]
 struct Settled {
     counts: Counts,
-    /// Rules that held, by policy, rule and group of the object: one of each, and how many there
-    /// were.
-    held: HashMap<(String, usize, String), (RuleResult, usize)>,
+    /// How often each rule of a policy held on a platform.
+    passed: BTreeMap<Held, usize>,
 }
+
+/// What held: the policy, the rule and the platform.
+pub type Held = (String, String, &'static str);
 
 /// What became of an exception.
 #[derive(Clone, Debug)]
@@ -915,6 +917,22 @@ impl RuleResult {
             && self.enforcement == Enforcement::Deny
     }
 
+    /// The platform that it speaks of: that of its policy if it has one alone, or else that of its
+    /// object.
+    #[must_use]
+    pub fn platform(&self) -> &'static str {
+        let threats = &self.constraint.policy.description.threats;
+        let only = |platform| {
+            !threats.is_empty() && threats.iter().all(|threat| threat.platform == platform)
+        };
+        let is_docker = ["docker", "compose"].contains(&self.identity.group.as_str());
+        match PLATFORMS.into_iter().find(|platform| only(*platform)) {
+            Some(platform) => platform,
+            None if is_docker => "docker",
+            None => "kubernetes",
+        }
+    }
+
     fn says_the_same(&self, other: &Self) -> bool {
         let same = match (&self.answer, &other.answer) {
             (Answer::Pass, Answer::Pass) | (Answer::NotApplicable(_), Answer::NotApplicable(_)) => {
@@ -1005,35 +1023,37 @@ impl Review {
         counts
     }
 
-    /// Rules that held for objects that are not listed any more: one result for many, and for how
-    /// many.
-    pub fn held(&self) -> impl Iterator<Item = (&RuleResult, usize)> {
-        let held = self.settled.held.values();
-        held.map(|(result, times)| (result, *times))
-    }
-
     /// Adds what became of an input, and keeps only the numbers of what holds, so that a review
     /// grows with what was found and not with what was judged.
     pub fn settle(&mut self, mut file: FileReview) {
         let settled = &mut self.settled;
-        for result in std::mem::take(&mut file.results) {
-            if matches!(result.answer, Answer::Found(_)) {
-                file.results.push(result);
-                continue;
+        file.results.retain(|result| {
+            let found = matches!(result.answer, Answer::Found(_));
+            if !found {
+                settled.counts.add(result);
+                if matches!(result.answer, Answer::Pass) {
+                    let policy = result.constraint.policy.id().to_owned();
+                    let held = (policy, result.rule().id.clone(), result.platform());
+                    *settled.passed.entry(held).or_default() += 1;
+                }
             }
-            settled.counts.add(&result);
-            if matches!(result.answer, Answer::Pass) {
-                let policy = result.constraint.policy.id().to_owned();
-                let key = (policy, result.rule, result.identity.group.clone());
-                settled.held.entry(key).or_insert((result, 0)).1 += 1;
-            }
-        }
+            found
+        });
+        file.results.shrink_to_fit();
         if file.results.is_empty() && file.errors.is_empty() && file.exceptions.is_empty() {
             settled.counts.files += 1;
             settled.counts.objects += file.objects;
         } else {
             self.files.push(file);
         }
+    }
+
+    /// How often each rule held in the inputs of which only the numbers are left.
+    pub fn passed(&self) -> impl Iterator<Item = (&Held, usize)> {
+        self.settled
+            .passed
+            .iter()
+            .map(|(held, times)| (held, *times))
     }
 
     /// What it means for the caller. That the job was not done outweighs what was found.
@@ -1061,6 +1081,9 @@ impl Counts {
         } += 1;
     }
 }
+
+/// The platforms that threats are told of.
+pub const PLATFORMS: [&str; 2] = ["docker", "kubernetes"];
 
 /// The categories of STRIDE in its order.
 pub const CATEGORIES: [Category; 6] = [

@@ -25,7 +25,7 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Writes a review to standard output.
+    /// Writes a review by the policies of a catalog to standard output.
     pub(super) fn write(self, review: &Review, catalog: &Catalog) -> anyhow::Result<()> {
         let mut output = anstream::stdout().lock();
         match self {

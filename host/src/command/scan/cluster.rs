@@ -105,7 +105,7 @@ impl ScanCluster {
         review.errors.extend(loaded.errors());
         review.errors.extend(problems);
         let reports = openreports::resources(&review, now());
-        self.write(&review, &reports, &loaded.catalog)?;
+        self.write(&review, &loaded.catalog, &reports)?;
         if self.apply {
             let whole = review.errors().next().is_none();
             runtime.block_on(self.apply(&cluster, &reports, whole))?;
@@ -138,7 +138,7 @@ impl ScanCluster {
         Ok(resources)
     }
 
-    fn write(&self, review: &Review, reports: &[Value], catalog: &Catalog) -> anyhow::Result<()> {
+    fn write(&self, review: &Review, catalog: &Catalog, reports: &[Value]) -> anyhow::Result<()> {
         let output = match self.output {
             ClusterOutput::Text => Output::Text,
             ClusterOutput::Json => Output::Json,
