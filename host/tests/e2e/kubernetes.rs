@@ -123,7 +123,10 @@ fn curl_posts_every_recorded_review_over_http_2() {
             &mut denied
         }) += 1;
     }
-    assert!(allowed >= 10 && denied >= 10, "{allowed} allowed, {denied} denied");
+    assert!(
+        allowed >= 10 && denied >= 10,
+        "{allowed} allowed, {denied} denied"
+    );
 }
 
 #[test]
@@ -139,13 +142,26 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
         Command::new("etcd")
             .arg("--data-dir")
             .arg(world.path("etcd"))
-            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args([
+                "--listen-client-urls",
+                &client,
+                "--advertise-client-urls",
+                &client,
+            ])
+            .args([
+                "--listen-peer-urls",
+                &peer,
+                "--initial-advertise-peer-urls",
+                &peer,
+            ])
             .args(["--initial-cluster", &format!("default={peer}")]),
         "ready to serve client requests",
     );
     let key = world.path("tls.key");
-    write(&world.path("tokens.csv"), "secret-of-the-test,admin,1,system:masters\n");
+    write(
+        &world.path("tokens.csv"),
+        "secret-of-the-test,admin,1,system:masters\n",
+    );
     let port = free_port();
     let _server = Server::start(
         Command::new(binary)
@@ -180,7 +196,9 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
         arguments.push(&url);
         curl(&arguments)
     };
-    until("the API server is ready", || ask("/readyz", None).0.starts_with("200"));
+    until("the API server is ready", || {
+        ask("/readyz", None).0.starts_with("200")
+    });
     let authority = fs::read(world.path("tls.crt")).expect("it can be read");
     let configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
@@ -209,7 +227,8 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
     until("a Pod that runs as root is denied", || {
         let (status, told) = ask(pods, Some(&pod(0)));
         let message = told["message"].as_str().unwrap_or_default();
-        status.starts_with("403") && message.contains("denied the request: [no-root] root-user/uid-zero")
+        status.starts_with("403")
+            && message.contains("denied the request: [no-root] root-user/uid-zero")
     });
     let (status, told) = ask(pods, Some(&pod(7)));
     assert!(status.starts_with("201"), "{told}");
