@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use super::{Run, entries, folder, report, root, run, stridegate};
+use super::{Run, entries, folder, report, report_of, root, run, stridegate};
 
 #[test]
 fn exit_codes_say_what_happened() {
@@ -93,8 +93,13 @@ fn what_is_known_of_an_image_answers_what_a_container_leaves_open() {
         ("safe.json", &image("1000")),
         ("root.json", &image("")),
     ]);
-    let eval =
-        |images: &[&str]| report(folder.path(), &[&["eval", "create.json"], images].concat());
+    let eval = |images: &[&str]| {
+        report_of(
+            "root-user",
+            folder.path(),
+            &[&["eval", "create.json"], images].concat(),
+        )
+    };
     let (code, alone) = eval(&[]);
     assert_eq!(
         (code, entries(&alone, "results", "outcome", "unknown").len()),
@@ -122,7 +127,7 @@ fn a_service_that_is_built_has_the_user_of_its_dockerfile() {
         let dockerfile =
             format!("FROM scratch AS base\nUSER {user}\nFROM base AS app\nFROM scratch\nUSER 7\n");
         let folder = folder(&[("compose.yaml", compose), ("web/Dockerfile", &dockerfile)]);
-        let (exit, told) = report(folder.path(), &["eval", "compose.yaml"]);
+        let (exit, told) = report_of("root-user", folder.path(), &["eval", "compose.yaml"]);
         assert_eq!(
             (exit, &told["summary"]["unknown"]),
             (code, &0.into()),
@@ -134,7 +139,11 @@ fn a_service_that_is_built_has_the_user_of_its_dockerfile() {
         ("project/compose.yaml", &outside),
         ("web/Dockerfile", "FROM scratch AS app\nUSER 7\n"),
     ]);
-    let (_, told) = report(folder.path(), &["eval", "project/compose.yaml"]);
+    let (_, told) = report_of(
+        "root-user",
+        folder.path(),
+        &["eval", "project/compose.yaml"],
+    );
     assert_eq!(told["summary"]["unknown"], 1, "{told:#}");
 }
 
@@ -160,7 +169,9 @@ fn what_configures_one_program_is_merged_where_it_is_named_together() {
             &format!("{kubelet}authorization: {{mode: Webhook}}\n"),
         ),
     ]);
-    let eval = |files: &[&str]| report(folder.path(), &[&["eval"], files].concat());
+    let by =
+        |policy, files: &[&str]| report_of(policy, folder.path(), &[&["eval"], files].concat());
+    let eval = |files: &[&str]| by("log-level", files);
     assert_eq!(eval(&["daemon.json"]).0, 0);
     assert_eq!(eval(&["docker.service"]).0, 0);
     let (code, told) = eval(&["docker.service", "daemon.json"]);
@@ -171,6 +182,7 @@ fn what_configures_one_program_is_merged_where_it_is_named_together() {
         ),
         (1, &"fail".into())
     );
+    let eval = |files: &[&str]| by("always-allow-authorization", files);
     assert_eq!(eval(&["kubelet.yaml"]).0, 0);
     for order in [
         ["kubelet.yaml", "20-late.conf", "10-early.conf"],
