@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail};
 
-use crate::engine::{Cache, Engine};
+use crate::engine::{self, Cache, Engine};
 use crate::policy::{Bytes, Policy};
 
 /// Policies by their name, and what kept others from being among them.
 #[derive(Default)]
 pub struct Catalog {
     policies: BTreeMap<String, Arc<Policy>>,
+    /// What was loaded, by the digest of the component.
+    loaded: Mutex<Loaded>,
+    /// What was loaded before, and is not compiled anew.
+    before: Loaded,
     /// Components that could not be taken; the others are there all the same.
     pub errors: Vec<LoadError>,
 }
+
+type Loaded = BTreeMap<String, Arc<Policy>>;
 
 /// A component that could not be taken.
 #[derive(Debug)]
@@ -30,13 +36,59 @@ pub struct LoadError {
 pub type Bundled = (&'static str, &'static [u8]);
 
 impl Catalog {
+    /// A catalog without policies, which takes the components that this one has loaded as they
+    /// are instead of compiling them anew.
+    #[must_use]
+    pub fn renew(&self) -> Self {
+        Self {
+            before: self.loaded().clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The policy in a file; it is not added.
+    pub fn open(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        path: &Path,
+    ) -> anyhow::Result<Arc<Policy>> {
+        let bytes = std::fs::read(path).context("cannot be read")?;
+        self.load(
+            engine,
+            cache,
+            Bytes::Owned(bytes),
+            &path.display().to_string(),
+        )
+    }
+
+    fn load(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        bytes: Bytes,
+        origin: &str,
+    ) -> anyhow::Result<Arc<Policy>> {
+        let digest = engine::digest(&bytes);
+        let known = self.loaded().get(&digest).cloned();
+        let known = known.or_else(|| self.before.get(&digest).cloned());
+        let policy = match known.filter(|policy| policy.origin == origin) {
+            Some(policy) => policy,
+            None => Arc::new(Policy::load(engine, cache, bytes, origin)?),
+        };
+        self.loaded().insert(digest, Arc::clone(&policy));
+        Ok(policy)
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds the policies that are part of the program.
     pub fn add_bundled(&mut self, engine: &Engine, cache: Option<&Cache>, pack: &[Bundled]) {
         for &(name, bytes) in pack {
-            self.add(
-                Policy::load(engine, cache, Bytes::Borrowed(bytes), "bundled"),
-                &format!("bundled {name}"),
-            );
+            let policy = self.load(engine, cache, Bytes::Borrowed(bytes), "bundled");
+            self.add(policy, &format!("bundled {name}"));
         }
     }
 
@@ -46,10 +98,8 @@ impl Catalog {
         match components(path) {
             Ok(files) => {
                 for file in files {
-                    self.add(
-                        Policy::open(engine, cache, &file),
-                        &file.display().to_string(),
-                    );
+                    let policy = self.open(engine, cache, &file);
+                    self.add(policy, &file.display().to_string());
                 }
             }
             Err(error) => self.errors.push(LoadError {
@@ -59,7 +109,7 @@ impl Catalog {
         }
     }
 
-    fn add(&mut self, policy: anyhow::Result<Policy>, origin: &str) {
+    fn add(&mut self, policy: anyhow::Result<Arc<Policy>>, origin: &str) {
         let added = policy.and_then(|policy| {
             let id = policy.id().to_owned();
             match self.policies.get(&id) {
@@ -69,7 +119,7 @@ impl Catalog {
                         other.origin
                     )
                 }
-                _ => Ok((id, Arc::new(policy))),
+                _ => Ok((id, policy)),
             }
         });
         match added {

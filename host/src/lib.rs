@@ -28,4 +28,7 @@ pub mod report;
 #[cfg(target_os = "linux")]
 pub mod collect;
 
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+pub mod gateway;
+
 pub mod command;

@@ -151,6 +151,8 @@ pub struct Offence {
     pub path: String,
     /// The place in the text.
     pub place: Place,
+    /// Whether the value at the place is a secret.
+    pub sensitive: bool,
     /// Other places that explain it.
     pub related: Vec<(Place, String)>,
     /// What makes the rule hold.
@@ -183,6 +185,8 @@ pub struct ReviewError {
     pub object: Option<Identity>,
     /// What kind of error it is.
     pub kind: ErrorKind,
+    /// What a finding of the same policy would have come to; none if nothing could be asked.
+    pub enforcement: Option<Enforcement>,
     /// What went wrong and what to do.
     pub message: String,
 }
@@ -247,7 +251,7 @@ impl Court<'_> {
     ) -> Review {
         let files = inputs.into_par_iter().map(|found| {
             let file = match found {
-                Ok(input) => self.read(&input.name, source::read(&input, format)),
+                Ok(input) => self.read(&input.name, source::read(&input, format), Order::Any),
                 Err((name, message)) => {
                     let mut file = FileReview {
                         name,
@@ -267,7 +271,7 @@ impl Court<'_> {
             .collect();
         files
             .par_iter_mut()
-            .for_each(|file| self.finish(file, &uids));
+            .for_each(|file| self.finish(file, &uids, Order::Any));
         let exceptions = self
             .rulebook
             .exceptions
@@ -280,16 +284,16 @@ impl Court<'_> {
         }
     }
 
-    /// Judges the objects of one input alone.
+    /// Judges the objects of one input alone, on the thread that calls.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
-        let mut file = self.read(name, reading);
-        self.finish(&mut file, &HashSet::new());
+        let mut file = self.read(name, reading, Order::OneByOne);
+        self.finish(&mut file, &HashSet::new(), Order::OneByOne);
         file
     }
 
     /// Judges the objects of an input, except those that others own.
-    fn read(&self, name: &str, reading: Reading) -> FileReview {
+    fn read(&self, name: &str, reading: Reading, order: Order) -> FileReview {
         let mut file = FileReview {
             name: name.into(),
             objects: reading.written,
@@ -326,12 +330,12 @@ impl Court<'_> {
             .into_iter()
             .partition(|object| !object.written.owners.is_empty());
         file.owned = owned;
-        self.judge_objects(&free, &mut file);
+        self.judge_objects(&free, &mut file, order);
         file
     }
 
     /// Judges the objects that nobody in the review owns: what an owner makes is judged with it.
-    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>) {
+    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>, order: Order) {
         let mut owned = std::mem::take(&mut file.owned);
         owned.retain(|object| {
             !object
@@ -340,7 +344,7 @@ impl Court<'_> {
                 .iter()
                 .any(|owner| uids.contains(owner))
         });
-        self.judge_objects(&owned, file);
+        self.judge_objects(&owned, file, order);
         let asked = file
             .comments
             .exceptions
@@ -350,11 +354,12 @@ impl Court<'_> {
         file.hide_secrets();
     }
 
-    fn judge_objects(&self, objects: &[Object], file: &mut FileReview) {
-        let verdicts: Vec<Verdicts> = objects
-            .par_iter()
-            .map(|object| self.judge_object(object, file))
-            .collect();
+    fn judge_objects(&self, objects: &[Object], file: &mut FileReview, order: Order) {
+        let judge = |object| self.judge_object(object, file);
+        let verdicts: Vec<Verdicts> = match order {
+            Order::Any => objects.par_iter().map(judge).collect(),
+            Order::OneByOne => objects.iter().map(judge).collect(),
+        };
         for verdict in verdicts {
             file.results.extend(verdict.results);
             file.errors.extend(verdict.errors);
@@ -419,6 +424,7 @@ impl Court<'_> {
                 constraint: first.name.clone(),
                 object: Some(Identity::clone(&object.identity)),
                 kind: ErrorKind::of(&error),
+                enforcement: group.iter().map(|constraint| constraint.enforcement).max(),
                 message: error.to_string(),
             }),
         }
@@ -525,6 +531,15 @@ impl Court<'_> {
             .find(|exception| exception.holds(self.today))
             .map(Exception::grant)
     }
+}
+
+/// The order in which objects are judged.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// Several at a time.
+    Any,
+    /// One after the other.
+    OneByOne,
 }
 
 /// What the policies say of one object.
@@ -639,7 +654,7 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
                 groups: request.groups.clone(),
                 dry_run: request.dry_run,
                 previous: request.previous.clone(),
-                attributes: "{}".into(),
+                attributes: serde_json::to_string(&request.attributes).unwrap_or_default(),
             }),
     }
 }
@@ -681,6 +696,7 @@ impl FileReview {
             constraint: None,
             object: None,
             kind: ErrorKind::Input,
+            enforcement: None,
             message,
         });
     }
@@ -698,6 +714,7 @@ impl Offence {
             message: finding.message,
             path: object.written_path(&finding.path),
             place: object.place(&finding.path)?,
+            sensitive: finding.sensitive,
             related: related.collect(),
             fixes: finding
                 .fixes
@@ -763,6 +780,17 @@ impl RuleResult {
 }
 
 impl ErrorKind {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Policy => "policy",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+        }
+    }
+
     fn of(error: &PolicyError) -> Self {
         match error {
             PolicyError::Failure(Failure::Timeout(_)) => Self::Timeout,
@@ -923,6 +951,36 @@ impl Secrets {
             text.into()
         } else {
             (masked + &text[from..]).into()
+        }
+    }
+
+    /// A part of an object's document, with stars for its secrets.
+    pub fn hide(&self, node: &mut Node, texts: &[Arc<Text>]) {
+        let span = node.span;
+        match &mut node.content {
+            Content::String(text) => {
+                let within = |(of, place): &(Arc<Text>, Range<usize>)| {
+                    let here = texts.get(span.text as usize);
+                    here.is_some_and(|here| Arc::ptr_eq(here, of))
+                        && place.start <= span.range().start
+                        && span.range().end <= place.end
+                };
+                if self.places.iter().any(within) {
+                    *text = stars(text);
+                } else if let std::borrow::Cow::Owned(masked) = self.mask(text) {
+                    *text = masked;
+                }
+            }
+            Content::List(items) => items.iter_mut().for_each(|item| self.hide(item, texts)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    self.hide(&mut entry.value, texts);
+                    if let std::borrow::Cow::Owned(masked) = self.mask(&entry.key) {
+                        entry.key = masked;
+                    }
+                }
+            }
+            Content::Null | Content::Bool(_) | Content::Number(_) => {}
         }
     }
 

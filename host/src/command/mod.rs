@@ -6,6 +6,10 @@ mod explain;
 mod facts;
 mod judge;
 mod policies;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod replay;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod serve;
 mod threats;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +46,10 @@ enum Verb {
     Threats(threats::Threats),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Serve(serve::Serve),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Replay(replay::Replay),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -54,6 +62,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Threats(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Serve(verb) => verb.run(pack),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Replay(verb) => verb.run(pack),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,
@@ -157,13 +169,8 @@ impl ConstraintArgs {
             }
             Err(problem) => problems.push(problem),
         };
-        for path in &self.constraints {
-            match Source::files(path) {
-                Ok(files) => files
-                    .iter()
-                    .for_each(|file| read(Source::open(file, true, true), &mut rulebook)),
-                Err(problem) => read(Err(problem), &mut rulebook),
-            }
+        for source in Source::named(&self.constraints) {
+            read(source, &mut rulebook);
         }
         for file in folders
             .map(|folder| folder.join(FOUND_FILE))
@@ -228,6 +235,7 @@ fn input_error(file: String, position: Option<Position>, message: String) -> Rev
         constraint: None,
         object: None,
         kind: ErrorKind::Input,
+        enforcement: None,
         message,
     }
 }
@@ -246,6 +254,7 @@ impl PolicyArgs {
         let limits = Limits {
             memory,
             deadline: Duration::from_millis(self.timeout),
+            until: None,
         };
         let parallel = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
         let engine = Engine::new(parallel, limits)?;
@@ -280,6 +289,7 @@ impl Loaded {
             constraint: None,
             object: None,
             kind: ErrorKind::Policy,
+            enforcement: None,
             message: format!("{:#}", failed.error),
         });
         errors.collect()

@@ -65,6 +65,19 @@ impl Source {
         })
     }
 
+    /// The files that a user named, one by one or by their folder.
+    #[must_use]
+    pub fn named(paths: &[PathBuf]) -> Vec<Result<Self, Problem>> {
+        let files = paths.iter().flat_map(|path| match Self::files(path) {
+            Ok(files) => files
+                .iter()
+                .map(|file| Self::open(file, true, true))
+                .collect(),
+            Err(problem) => vec![Err(problem)],
+        });
+        files.collect()
+    }
+
     /// The files that an argument stands for: itself, or the YAML and JSON files of a folder.
     pub fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         let problem = |message: String| Problem {
@@ -299,8 +312,8 @@ impl Reader<'_> {
             .parent()
             .unwrap_or(Path::new(""))
             .join(name);
-        match Policy::open(self.engine, self.cache, &path) {
-            Ok(policy) => Some(Arc::new(policy)),
+        match self.catalog.open(self.engine, self.cache, &path) {
+            Ok(policy) => Some(policy),
             Err(error) => {
                 self.problem(span, format!("the policy {name} {error:#}"));
                 None

@@ -30,7 +30,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 
 /// A name or message as [`plain`] text on one line, so that it cannot pass for another line of
 /// the report.
-fn line(text: &str) -> String {
+#[must_use]
+pub fn line(text: &str) -> String {
     plain(text).replace('\n', "\u{fffd}")
 }
 

@@ -39,6 +39,13 @@ impl Parameter for String {
     }
 }
 
+/// Any JSON value.
+impl Parameter for Value {
+    fn schema() -> Value {
+        json!({})
+    }
+}
+
 impl<T: Parameter> Parameter for Vec<T> {
     fn schema() -> Value {
         json!({"type": "array", "items": T::schema()})
