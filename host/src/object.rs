@@ -139,6 +139,8 @@ pub struct Written {
     pub request: Option<Arc<Request>>,
     /// The Namespace that it lies in, if that is known.
     pub namespace: Option<Arc<Node>>,
+    /// What a connection leads into, in the shape that policies judge, if that is known.
+    pub target: Option<Arc<Node>>,
 }
 
 /// Who asks for what.

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 use stridegate_shapes::{encryption, pod};
 
 use self::before::Before;
@@ -784,11 +784,14 @@ fn is_in_string(node: &Node, at: usize) -> bool {
 /// The object as it is passed to policies.
 fn pass(object: &Object, images: &Images) -> contract::Object {
     let images = images.of(object);
-    let context = if images.is_empty() {
-        json!({})
-    } else {
-        json!({"images": images})
-    };
+    let mut context = serde_json::Map::new();
+    if !images.is_empty() {
+        context.insert("images".into(), images.into());
+    }
+    let target = object.written.target.as_deref();
+    if let Some(target) = target.and_then(|target| serde_json::to_value(target).ok()) {
+        context.insert("target".into(), target);
+    }
     contract::Object {
         kind: contract::Kind {
             group: object.kind.group.to_string(),
@@ -798,7 +801,7 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
         name: object.identity.name.clone(),
         namespace: object.identity.namespace.clone(),
         document: serde_json::to_string(&object.document).unwrap_or_default(),
-        context: context.to_string(),
+        context: Value::Object(context).to_string(),
         request: object
             .written
             .request

@@ -2,22 +2,21 @@
 //! exceptions that are resources of the cluster.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::{Value, json as value};
 
-use super::kubernetes::{self, Webhook};
+use super::kubernetes::{Facts, Found, Webhook};
 use super::{Feed, Live, Renewal, Say, Set};
 use crate::collect::cluster::{
     Cluster, ConstraintText, Namespaces, Resource, namespace, namespaces,
 };
 use crate::constraint::API_VERSION;
 use crate::object::Node;
+use crate::source::json;
 
 /// How long it is waited after the API server could not be asked.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -80,24 +79,37 @@ impl Labels {
         }
     }
 
+    /// An object, unless the API server takes too long.
+    async fn ask(&self, path: &str) -> Option<Value> {
+        let object = tokio::time::timeout(PATIENCE, self.cluster.object(path)).await;
+        object.ok()?.ok()?
+    }
+
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Namespaces> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl kubernetes::Namespaces for Labels {
+impl Facts for Labels {
     fn known(&self, name: &str) -> Option<Arc<Node>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.get(name).map(Arc::clone)
     }
 
-    fn ask(&self, name: String) -> Pin<Box<dyn Future<Output = Option<Arc<Node>>> + Send + '_>> {
+    fn namespace(&self, name: String) -> Found<'_> {
         Box::pin(async move {
             let path = format!("{}/{name}", namespaces().path(None));
-            let object = tokio::time::timeout(PATIENCE, self.cluster.object(&path)).await;
-            let (_, node) = namespace(&object.ok()?.ok()??)?;
+            let (_, node) = namespace(&self.ask(&path).await?)?;
             self.write().insert(name, Arc::clone(&node));
             Some(node)
+        })
+    }
+
+    fn pod(&self, namespace: String, name: String) -> Found<'_> {
+        Box::pin(async move {
+            let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+            let pod = self.ask(&path).await?;
+            json::read(&pod.to_string()).ok().map(Arc::new)
         })
     }
 
@@ -236,7 +248,7 @@ impl Constraints {
                 } else {
                     "Constraint"
                 };
-                let object = json!({
+                let object = value!({
                     "apiVersion": API_VERSION,
                     "kind": kind,
                     "metadata": {"name": text.name},
@@ -264,7 +276,7 @@ fn status(text: &ConstraintText, set: &Set, violations: u64) -> Value {
             .is_some_and(|rest| rest.starts_with(':'))
     };
     let problem = set.problems.iter().find(is_in);
-    let mut status = json!({});
+    let mut status = value!({});
     match problem {
         Some(problem) => status["problem"] = problem.as_str().into(),
         None => status["observedGeneration"] = text.generation.into(),

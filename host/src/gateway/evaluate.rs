@@ -34,6 +34,7 @@ struct Context {
     #[serde(default)]
     images: Map<String, Value>,
     namespace: Option<Value>,
+    target: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,12 +79,13 @@ pub(super) fn read(body: &[u8], catalog: &Catalog, engine: &Engine) -> Result<Ca
             }),
         });
     }
-    let namespace = body.context.namespace.map(|namespace| {
-        json::read(&namespace.to_string())
-            .map(Arc::new)
-            .map_err(|fault| format!("context.namespace: {}", fault.message))
-    });
-    let namespace = namespace.transpose()?;
+    let read = |key: &str, value: Option<Value>| {
+        let node = value.map(|value| json::read(&value.to_string()).map(Arc::new));
+        let node = node.transpose();
+        node.map_err(|fault| format!("context.{key}: {}", fault.message))
+    };
+    let namespace = read("namespace", body.context.namespace)?;
+    let target = read("target", body.context.target)?;
     let request = body.request.map(|asked| Request {
         operation: asked.operation.to_lowercase(),
         subresource: asked.subresource,
@@ -95,6 +97,7 @@ pub(super) fn read(body: &[u8], catalog: &Catalog, engine: &Engine) -> Result<Ca
     });
     for object in &mut reading.objects {
         object.written.namespace.clone_from(&namespace);
+        object.written.target.clone_from(&target);
         if let Some(request) = &request {
             object.written.request = Some(Arc::new(request.clone()));
         }

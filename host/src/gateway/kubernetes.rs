@@ -24,15 +24,21 @@ use crate::source::Images;
 /// A body of more bytes than this is read by itself: what it becomes takes many times its size.
 const LARGE: usize = 256 << 10;
 
-/// Knows the Namespaces of the cluster.
-pub trait Namespaces: Send + Sync {
-    /// A Namespace, if it is known.
+/// What is asked of a cluster while a request waits; nothing if it has no answer in time.
+pub type Found<'a> = Pin<Box<dyn Future<Output = Option<Arc<Node>>> + Send + 'a>>;
+
+/// Knows what the cluster holds.
+pub trait Facts: Send + Sync {
+    /// A Namespace, if it is known already.
     fn known(&self, name: &str) -> Option<Arc<Node>>;
 
-    /// A Namespace that was not known, asked of the cluster.
-    fn ask(&self, name: String) -> Pin<Box<dyn Future<Output = Option<Arc<Node>>> + Send + '_>>;
+    /// A Namespace that was not known.
+    fn namespace(&self, name: String) -> Found<'_>;
 
-    /// Whether those that were there at the start are known.
+    /// A Pod of a Namespace.
+    fn pod(&self, namespace: String, name: String) -> Found<'_>;
+
+    /// Whether the Namespaces that were there at the start are known.
     fn ready(&self) -> bool;
 }
 
@@ -49,7 +55,7 @@ pub struct Settings {
 pub struct Webhook {
     gate: Arc<Gate>,
     settings: Settings,
-    namespaces: Option<Arc<dyn Namespaces>>,
+    facts: Option<Arc<dyn Facts>>,
     large: Semaphore,
     stopping: AtomicBool,
     /// How many findings each constraint has made.
@@ -59,15 +65,11 @@ pub struct Webhook {
 impl Webhook {
     /// A webhook.
     #[must_use]
-    pub fn new(
-        gate: Arc<Gate>,
-        settings: Settings,
-        namespaces: Option<Arc<dyn Namespaces>>,
-    ) -> Self {
+    pub fn new(gate: Arc<Gate>, settings: Settings, facts: Option<Arc<dyn Facts>>) -> Self {
         Self {
             gate,
             settings,
-            namespaces,
+            facts,
             large: Semaphore::new(1),
             stopping: AtomicBool::new(false),
             violations: Mutex::default(),
@@ -125,7 +127,7 @@ impl Webhook {
     /// Whether requests are judged as they should be, and what is wrong with parts of the set.
     /// These make it no less ready: nobody else would judge better.
     fn ready(&self) -> Reply {
-        let known = self.namespaces.as_ref().is_none_or(|known| known.ready());
+        let known = self.facts.as_ref().is_none_or(|facts| facts.ready());
         let stopping = self.stopping.load(Ordering::Relaxed);
         let set = self.gate.live().current();
         let mut text = format!(
@@ -253,20 +255,30 @@ impl Webhook {
             .unwrap_or_else(|_| Err("the body could not be read; please report it".into()))
     }
 
-    /// Lets the objects know the Namespace that they lie in.
+    /// Lets the objects know the Namespace that they lie in, and a connection the Pod that it leads
+    /// into.
     async fn place(&self, question: &mut Question) {
-        let Some(namespaces) = &self.namespaces else {
+        let Some(facts) = &self.facts else {
             return;
         };
+        let selects = self.gate.live().current().rulebook.selects_namespaces();
+        let into_pod = question.endpoint.starts_with("pods/");
         for object in &mut question.reading.objects {
-            let name = object.identity.namespace.as_str();
-            if name.is_empty() || !self.gate.live().current().rulebook.selects_namespaces() {
+            let identity = &object.identity;
+            let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
+            if namespace.is_empty() {
                 continue;
             }
-            object.written.namespace = match namespaces.known(name) {
-                Some(known) => Some(known),
-                None => namespaces.ask(name.to_owned()).await,
-            };
+            let request = object.written.request.as_deref();
+            if into_pod && request.is_some_and(|request| request.operation == "connect") {
+                object.written.target = facts.pod(namespace.clone(), name).await;
+            }
+            if selects {
+                object.written.namespace = match facts.known(&namespace) {
+                    Some(known) => Some(known),
+                    None => facts.namespace(namespace).await,
+                };
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 mod admission;
 mod bad_input;
 mod constraints;
+mod deploy;
 mod eval;
 mod hostile;
 mod layers;

@@ -15,7 +15,7 @@ use crate::gateway::Recipe;
 use crate::gateway::certificate::{Certificate, Files};
 #[cfg(feature = "cluster")]
 use crate::gateway::cluster::{Constraints, Labels};
-use crate::gateway::kubernetes::{Namespaces, Settings, Webhook};
+use crate::gateway::kubernetes::{Facts, Settings, Webhook};
 use crate::gateway::server::{self, Limits, Listener};
 use crate::review::Decision;
 
@@ -59,7 +59,7 @@ pub(super) struct Kubernetes {
 }
 
 const AFTER: &str = "It answers POST /validate, POST /v1/evaluate, and GET /openapi.json, /healthz, /readyz and /metrics. \
-The labels of namespaces, for constraints that select by them, come from the cluster that --kubeconfig, --context or --in-cluster names.";
+The labels of namespaces, for constraints that select by them, and the Pods that connections lead into come from the cluster that --kubeconfig, --context or --in-cluster names.";
 
 impl Kubernetes {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
@@ -81,13 +81,13 @@ impl Kubernetes {
             return Ok(Decision::Failed);
         };
         #[cfg(feature = "cluster")]
-        let namespaces = labels
+        let facts = labels
             .as_ref()
-            .map(|labels| Arc::clone(labels) as Arc<dyn Namespaces>);
+            .map(|labels| Arc::clone(labels) as Arc<dyn Facts>);
         #[cfg(not(feature = "cluster"))]
-        let namespaces: Option<Arc<dyn Namespaces>> = None;
+        let facts: Option<Arc<dyn Facts>> = None;
         let selects = gate.live().current().rulebook.selects_namespaces();
-        if selects && namespaces.is_none() {
+        if selects && facts.is_none() {
             say(
                 "error: a constraint selects by the labels of namespaces, which only the cluster knows; give --in-cluster or --kubeconfig",
             );
@@ -97,7 +97,7 @@ impl Kubernetes {
             within: Duration::from_millis(self.gate.timeout),
             certified: self.client_ca.is_some(),
         };
-        let webhook = Arc::new(Webhook::new(Arc::clone(&gate), settings, namespaces));
+        let webhook = Arc::new(Webhook::new(Arc::clone(&gate), settings, facts));
         self.gate.run_on(&runtime, &gate, async || {
             #[cfg(feature = "cluster")]
             {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 use crate::catalog::Bundled;
@@ -167,6 +168,8 @@ impl GateArgs {
     {
         let metrics = self.metrics;
         runtime.block_on(async {
+            // A hang-up that comes before its listeners do ends nothing.
+            let _caught = signal(SignalKind::hangup())?;
             let renewed = Arc::clone(gate);
             let reopened = Arc::clone(gate);
             let watch = Arc::clone(gate.live()).watch(
