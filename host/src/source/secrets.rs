@@ -19,8 +19,8 @@ pub struct Secret {
     pub value: String,
 }
 
-/// Names whose values are secrets where they configure a program, beside those that are so
-/// everywhere: headers that log in, and logins to registries.
+/// Names whose values are secrets where they stand alone, beside those that say secret everywhere:
+/// headers that log in, and logins to registries.
 const NAMES: [&str; 8] = [
     "authorization",
     "proxy-authorization",
@@ -37,7 +37,7 @@ const NAMES: [&str; 8] = [
 pub fn secrets(text: &str) -> Vec<Secret> {
     let mut finder = Finder {
         text,
-        search: Search::new(&NAMES.map(String::from), &[], &[]),
+        search: Search::default(),
         found: Vec::new(),
     };
     let read = documents(text);
@@ -99,7 +99,10 @@ impl Finder<'_> {
     }
 
     fn value(&mut self, name: &str, text: &str, range: Range<usize>) {
-        let sightings = self.search.value("", name, text);
+        let is_login = NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let sightings = self
+            .search
+            .value("", if is_login { "secret" } else { name }, text);
         // An item of a list says its name itself: `NAME=value`.
         let own = text
             .split_once('=')
