@@ -898,9 +898,9 @@ mod tests {
             );
             let reading = read_text(&Arc::new(Text::new("x", content)), "x", None);
             let path = format!("/flags/{flag}");
-            let patch = [json!({"op": "replace", "path": path, "value": value})];
-            let patch = reading.objects[0].written_patch(&patch)?;
-            let operation = &patch[0];
+            let judged = [json!({"op": "replace", "path": path, "value": value})];
+            let operations = reading.objects[0].written_patch(&judged)?;
+            let operation = &operations[0];
             Some((
                 operation["path"]
                     .as_str()?

@@ -388,9 +388,8 @@ mod tests {
             if named {
                 text += "metadata: {name: kubelet-config, namespace: kube-system}\n";
             }
-            for (key, value) in members {
-                text += &format!("{key}: {value}\n");
-            }
+            let members = members.iter().map(|(key, value)| format!("{key}: {value}\n"));
+            text.extend(members);
             let text = std::sync::Arc::new(Text::new("x", text));
             let reading = read_text(&text, "x", None);
             check_places(&reading);

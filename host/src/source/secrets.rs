@@ -81,7 +81,9 @@ impl Finder<'_> {
             Content::Number(number) => self.value(name, &number.to_string(), node.span.range()),
             Content::List(items) => {
                 self.words(items);
-                items.iter().for_each(|item| self.node(name, item));
+                for item in items {
+                    self.node(name, item);
+                }
             }
             Content::Map(entries) => {
                 if let (Some(name), Some(value)) = (node.text("name"), node.get("value")) {

@@ -254,7 +254,7 @@ impl Environment {
     fn expand(&mut self, words: Vec<Word>, unresolved: &mut Vec<Node>) -> Vec<Node> {
         let mut expanded = Vec::new();
         for word in words {
-            let Some(word) = specified(word, unresolved) else {
+            let Some(word) = specified(&word, unresolved) else {
                 continue;
             };
             let alone = word
@@ -318,7 +318,7 @@ impl Environment {
 }
 
 /// A word without its specifiers: `%%` is a `%`; none if the machine gives the value of one.
-fn specified(word: Word, unresolved: &mut Vec<Node>) -> Option<Word> {
+fn specified(word: &Word, unresolved: &mut Vec<Node>) -> Option<Word> {
     const SPECIFIERS: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY";
     let mut content = String::new();
     let mut rest = word.content.as_str();
@@ -334,7 +334,11 @@ fn specified(word: Word, unresolved: &mut Vec<Node>) -> Option<Word> {
         content.push('%');
     }
     content.push_str(rest);
-    Some(Word { content, ..word })
+    Some(Word {
+        content,
+        span: word.span,
+        quoted: word.quoted,
+    })
 }
 
 fn is_name(text: &str) -> bool {
