@@ -74,6 +74,7 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
             },
             document,
             moves: Vec::new(),
+            origin: None,
             texts: vec![text],
         });
     }

@@ -540,6 +540,7 @@ impl Made {
             },
             document,
             moves: moves.collect(),
+            origin: None,
             texts: self.texts.clone(),
         });
     }
