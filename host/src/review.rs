@@ -185,7 +185,8 @@ pub struct Repair {
     pub title: String,
     /// Whether it cannot change what a correct system does.
     pub safe: bool,
-    /// The operations of a JSON Patch (RFC 6902) for the object as written.
+    /// The operations of a JSON Patch (RFC 6902) for the object as written. None, if the change
+    /// cannot be written there: then the title is advice.
     pub patch: Value,
 }
 
@@ -317,6 +318,7 @@ impl Court<'_> {
         files
             .par_iter_mut()
             .for_each(|file| self.finish(file, &uids, Order::Any));
+        say_once(&mut files);
         Review {
             files,
             exceptions: self.exceptions(),
@@ -410,6 +412,7 @@ impl Court<'_> {
             .iter()
             .map(|(_, exception)| ExceptionReport::new(exception, self.today));
         file.exceptions = asked.collect();
+        file.find_secrets();
         file.hide_secrets();
     }
 
@@ -698,6 +701,47 @@ enum Order {
     OneByOne,
 }
 
+/// Leaves out what is found in a file as a part of another object, where an object of the file
+/// itself is found guilty of the same, no less strictly: an API server holds the configuration
+/// that its flags name.
+fn say_once(files: &mut [FileReview]) {
+    let key = |result: &RuleResult| {
+        let Answer::Found(offence) = &result.answer else {
+            return None;
+        };
+        let policy = result.constraint.policy.id().to_owned();
+        let text = offence.place.text.name.clone();
+        Some((policy, result.rule, text, offence.place.value.range()))
+    };
+    let keys = |file: &FileReview, at_home: bool| {
+        let results = file.results.iter().filter_map(|result| {
+            let key = key(result).filter(|key| (key.2 == file.name) == at_home)?;
+            Some((key, result.enforcement))
+        });
+        results.collect::<Vec<_>>()
+    };
+    let abroad = files.iter().flat_map(|file| keys(file, false));
+    let abroad: HashSet<_> = abroad.map(|(key, _)| key).collect();
+    if abroad.is_empty() {
+        return;
+    }
+    let mut said = HashMap::new();
+    for (key, enforcement) in files.iter().flat_map(|file| keys(file, true)) {
+        if abroad.contains(&key) {
+            let strictest = said.entry(key).or_insert(enforcement);
+            *strictest = (*strictest).max(enforcement);
+        }
+    }
+    for file in files {
+        let name = &file.name;
+        file.results.retain(|result| {
+            let key = key(result).filter(|key| key.2 != *name);
+            let said = key.and_then(|key| said.get(&key));
+            said.is_none_or(|said| *said < result.enforcement)
+        });
+    }
+}
+
 /// What the policies say of one object.
 #[derive(Default)]
 struct Verdicts {
@@ -819,6 +863,33 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
 }
 
 impl FileReview {
+    /// Finds the secrets in the texts that findings show, whichever policies were asked.
+    fn find_secrets(&mut self) {
+        let mut shown: Vec<Arc<Text>> = Vec::new();
+        for result in &self.results {
+            if let Answer::Found(offence) = &result.answer {
+                let related = offence.related.iter().map(|(place, _)| place);
+                for place in std::iter::once(&offence.place).chain(related) {
+                    if !shown.iter().any(|text| Arc::ptr_eq(text, &place.text)) {
+                        shown.push(Arc::clone(&place.text));
+                    }
+                }
+            }
+        }
+        for text in shown {
+            for secret in source::secrets(&text.content) {
+                let span = Span::new(secret.range.start, secret.range.end);
+                let place = Place {
+                    text: Arc::clone(&text),
+                    shown: span,
+                    value: span,
+                };
+                let value = secret.value;
+                self.secrets.add(&Secret { place, value });
+            }
+        }
+    }
+
     /// Takes the secrets out of what is not a part of the text: names, paths and reasons, which
     /// may repeat them.
     fn hide_secrets(&mut self) {
@@ -892,18 +963,12 @@ impl Offence {
 
 impl Repair {
     fn new(fix: &contract::Fix, object: &Object) -> Option<Self> {
-        let mut patch: Value = serde_json::from_str(&fix.patch).ok()?;
-        for operation in patch.as_array_mut()? {
-            for key in ["path", "from"] {
-                if let Some(Value::String(pointer)) = operation.get_mut(key) {
-                    *pointer = object.written_path(pointer);
-                }
-            }
-        }
+        let patch: Value = serde_json::from_str(&fix.patch).ok()?;
+        let patch = object.written_patch(patch.as_array()?);
         Some(Self {
             title: fix.title.clone(),
             safe: fix.safe,
-            patch,
+            patch: patch.unwrap_or_default().into(),
         })
     }
 }

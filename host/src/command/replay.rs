@@ -61,9 +61,9 @@ impl Replay {
         let set = match recipe.make(&engine, None) {
             Ok(set) => set,
             Err(wrong) => {
-                wrong
-                    .iter()
-                    .for_each(|wrong| say(&format!("error: {wrong}")));
+                for wrong in wrong {
+                    say(&format!("error: {wrong}"));
+                }
                 return Ok(Decision::Failed);
             }
         };

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
 use crate::constraint::{self, Rulebook, Source};
-use crate::engine::Engine;
+use crate::engine::{Engine, hex};
 
 /// How often it is looked whether a file has changed.
 pub const POLL: Duration = Duration::from_secs(2);
@@ -176,8 +176,7 @@ impl Recipe {
                 digest.update(part);
             }
         }
-        let bytes: [u8; 32] = digest.finalize().into();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest.finalize())
     }
 }
 
@@ -310,9 +309,9 @@ impl Live {
                 }
                 Renewal::Kept(wrong) => {
                     say("reload: the new set is bad, and the old one stays in force:");
-                    wrong
-                        .iter()
-                        .for_each(|wrong| say(&format!("reload: {wrong}")));
+                    for wrong in wrong {
+                        say(&format!("reload: {wrong}"));
+                    }
                 }
             }
             if renewal != Renewal::Same {

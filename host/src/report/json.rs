@@ -24,6 +24,7 @@ pub fn write(review: &Review, writer: &mut impl std::io::Write) -> std::io::Resu
             results: Results(review),
             errors: Errors(review),
             exceptions: review.exceptions().map(exception).collect(),
+            skipped: review.files.iter().filter_map(skipped).collect(),
             summary: Summary::of(review),
         },
     )?;
@@ -37,6 +38,7 @@ struct Report<'a> {
     results: Results<'a>,
     errors: Errors<'a>,
     exceptions: Vec<Value>,
+    skipped: Vec<Value>,
     summary: Summary,
 }
 
@@ -134,6 +136,7 @@ impl<'a> Entry<'a> {
                 };
                 entry.severity = severity(offence.severity);
                 entry.message = file.secrets.mask(&offence.message).into_owned();
+                entry.file = &offence.place.text.name;
                 entry.path = &offence.path;
                 entry.line = position.line;
                 entry.column = position.column;
@@ -159,6 +162,10 @@ fn masked(value: &Value, file: &FileReview) -> Value {
             .collect(),
         other => other.clone(),
     }
+}
+
+fn skipped(file: &FileReview) -> Option<Value> {
+    Some(json!({"file": file.name, "reason": file.skipped.as_ref()?}))
 }
 
 fn exception(exception: &ExceptionReport) -> Value {

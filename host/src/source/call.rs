@@ -309,7 +309,7 @@ impl Call {
                 document.in_text(2);
                 made.texts.resize_with(2, || Arc::new(Text::new("", "")));
                 made.texts.push(Arc::clone(known));
-                self.objects_of(document, &mut made);
+                self.objects_of(&document, &mut made);
             }
         }
         self.finish(made)
@@ -411,7 +411,7 @@ impl Call {
         }
     }
 
-    fn objects_of(&self, known: Node, made: &mut Made) {
+    fn objects_of(&self, known: &Node, made: &mut Made) {
         let own = |pointer: &str| {
             let found = known.at(pointer).and_then(|found| found.node.as_str());
             found
@@ -421,7 +421,7 @@ impl Call {
         };
         match self.endpoint_name() {
             "exec.start" => {
-                let document = exec::from_inspect(&known);
+                let document = exec::from_inspect(known);
                 made.add(&exec::KIND, own("/ContainerID"), document, exec::MOVES);
             }
             "service.update" => match known.get("PreviousSpec") {
@@ -434,10 +434,10 @@ impl Call {
             },
             endpoint => {
                 let name = own("/Name");
-                let mut document = merged(&known);
+                let mut document = merged(known);
                 match &self.body {
                     Some(body) if endpoint == "container.update" => {
-                        container::update(&mut document, body)
+                        container::update(&mut document, body);
                     }
                     Some(body) if endpoint == "container.start" && self.target.is_before(24) => {
                         container::start(&mut document, body.clone(), &mut made.doubled);
@@ -540,6 +540,7 @@ impl Made {
             },
             document,
             moves: moves.collect(),
+            origin: None,
             texts: self.texts.clone(),
         });
     }

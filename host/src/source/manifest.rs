@@ -8,6 +8,8 @@ use stridegate_shapes::{Kind, pod};
 use super::{InputFault, Reading, admission, cluster};
 use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
 
+const CONFIG_MAP: Kind = Kind::known("", "ConfigMap");
+
 /// Whether a text spells the two names that every object has. An escape or a tag could spell
 /// them in another way, so that a text with one of those may hold an object all the same.
 pub(super) fn is_plausible(content: &str) -> bool {
@@ -101,6 +103,7 @@ pub(super) fn add_object(document: Node, text: &Arc<Text>, name: &str, reading: 
         identity: Arc::new(identity(&kind, &document, name)),
         written: written(&document),
         moves: Vec::new(),
+        origin: None,
         texts: vec![Arc::clone(text)],
         kind,
         document,
@@ -114,6 +117,9 @@ pub(super) fn add_object(document: Node, text: &Arc<Text>, name: &str, reading: 
     if object.kind == pod::KIND {
         add_pod(object, reading);
     } else {
+        if object.kind == CONFIG_MAP {
+            cluster::add_kept(&object, reading);
+        }
         reading.objects.push(object);
     }
 }
@@ -251,6 +257,7 @@ fn to_pod(object: &Object, template: &'static str) -> Result<Object, (usize, Str
         },
         document: pod,
         moves: moves(template),
+        origin: None,
         texts: object.texts.clone(),
     })
 }
@@ -287,4 +294,72 @@ fn moves(template: &'static str) -> Vec<Move> {
             written: template,
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::object::Text;
+    use crate::source::daemon::tests::check_places;
+    use crate::source::read_text;
+
+    fn value() -> impl Strategy<Value = String> {
+        prop::sample::select(vec![
+            "a",
+            "",
+            "null",
+            "7",
+            "[]",
+            "{}",
+            "[null, 1]",
+            "{a: [b]}",
+            "é",
+            "&x {name: ż}",
+            "[{name: a, image: é, command: [kube-apiserver, --a=é]}]",
+            "{metadata: {labels: {a: é}}, spec: {containers: [{}]}}",
+            "{spec: {template: {spec: {containers: [{name: a}]}}}}",
+            "{data: {kubelet: é}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{}]}}",
+            "|\n    apiVersion: kubelet.config.k8s.io/v1beta1\n    kind: KubeletConfiguration\n    port: é\n",
+        ])
+        .prop_map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn any_members_are_read_or_refused(
+            kind in prop::sample::select(vec![
+                "v1 Pod", "apps/v1 Deployment", "batch/v1 CronJob", "v1 PodTemplate", "v1 List", "v1 PodList", "v1 ConfigMap",
+                "admission.k8s.io/v1 AdmissionReview", "stridegate.dev/v1 HostFacts", "kubeadm.k8s.io/v1beta4 ClusterConfiguration",
+                "kubeadm.k8s.io/v1beta3 InitConfiguration", "apiserver.config.k8s.io/v1 AuthorizationConfiguration", "a b",
+            ]),
+            members in prop::collection::vec((
+                prop::sample::select(vec![
+                    "metadata", "spec", "items", "request", "data", "apiServer", "etcd", "nodeRegistration", "template",
+                    "authorizers", "files", "processes",
+                ]),
+                value(),
+            ), 0..5),
+            named in any::<bool>(),
+        ) {
+            let (version, kind) = kind.split_once(' ').unwrap_or_default();
+            let mut text = format!("apiVersion: {version}\nkind: {kind}\n");
+            if named {
+                text += "metadata: {name: kubelet-config, namespace: kube-system}\n";
+            }
+            let members = members.iter().map(|(key, value)| format!("{key}: {value}\n"));
+            text.extend(members);
+            let text = std::sync::Arc::new(Text::new("x", text));
+            let reading = read_text(&text, "x", None);
+            check_places(&reading);
+            for object in &reading.objects {
+                for entry in object.document.entries() {
+                    let pointer = format!("/{}", entry.key);
+                    prop_assert!(object.place(&pointer).is_some());
+                    prop_assert!(!object.written_path(&pointer).is_empty());
+                }
+            }
+        }
+    }
 }

@@ -109,7 +109,13 @@ fn readme_table(world: &World) -> Result<(), String> {
 }
 
 fn testdata_belongs(world: &World) -> Result<(), String> {
-    let shared = ["admission", "demo", "silent"];
+    let shared = [
+        "admission",
+        "demo",
+        "docker-authz",
+        "docker-engine",
+        "silent",
+    ];
     for entry in fs::read_dir(root().join("testdata"))
         .map_err(|error| error.to_string())?
         .flatten()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Run, entries, folder, report, root, run};
+use super::{Run, entries, folder, report, report_of, root, run};
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: billing, namespace: prod-eu, labels: {team: shop}}\n\
     spec:\n  containers:\n  - name: a\n  - name: b\n    securityContext: {runAsUser: 0}\n";
@@ -23,6 +23,12 @@ fn exception(spec: &str) -> String {
 fn judge(constraints: &str) -> (i32, Value) {
     let folder = folder(&[("tree/pod.yaml", POD), ("rules/a.yaml", constraints)]);
     report(folder.path(), &["eval", "tree", "-c", "rules"])
+}
+
+/// The same by the policy `root-user` alone.
+fn judge_root_user(constraints: &str) -> (i32, Value) {
+    let folder = folder(&[("tree/pod.yaml", POD), ("rules/a.yaml", constraints)]);
+    report_of("root-user", folder.path(), &["eval", "tree", "-c", "rules"])
 }
 
 fn fails(report: &Value) -> usize {
@@ -146,7 +152,7 @@ fn an_exception_hides_a_finding_and_is_shown() {
     let rules = exception(
         "policy: root-user, rules: [no-user], match: {name: billing}, expires: 2999-12-31, reason: rewrite is planned",
     );
-    let (code, report) = judge(&rules);
+    let (code, report) = judge_root_user(&rules);
     assert_eq!(code, 1, "the other rule still holds");
     let hidden = &entries(&report, "results", "rule", "no-user")[0];
     assert_eq!(hidden["exception"], "sample-exception");
@@ -171,13 +177,13 @@ fn an_exception_hides_a_finding_and_is_shown() {
 #[test]
 fn an_exception_ends_by_itself() {
     let spec = |day: &str| exception(&format!("policy: root-user, expires: {day}, reason: x"));
-    let (code, report) = judge(&spec("2020-01-31"));
+    let (code, report) = judge_root_user(&spec("2020-01-31"));
     assert_eq!(
         (code, &report["exceptions"][0]["status"]),
         (1, &"expired".into())
     );
     assert_eq!(fails(&report), 2);
-    let (code, report) = judge(&spec("2999-01-31"));
+    let (code, report) = judge_root_user(&spec("2999-01-31"));
     assert_eq!(
         (code, &report["exceptions"][0]["status"]),
         (0, &"used".into())
@@ -244,13 +250,23 @@ fn what_is_found_beside_the_files_counts_at_the_desk_alone() {
         ("tree/stridegate.yaml", &rules),
         ("rules.yaml", &constraint("policy: root-user")),
     ]);
-    assert_eq!(report(folder.path(), &["eval", "tree"]).0, 0);
-    let (code, strict) = report(folder.path(), &["eval", "tree", "-c", "rules.yaml"]);
+    assert_eq!(
+        report_of("root-user", folder.path(), &["eval", "tree"]).0,
+        0
+    );
+    let (code, strict) = report_of(
+        "root-user",
+        folder.path(),
+        &["eval", "tree", "-c", "rules.yaml"],
+    );
     assert_eq!(
         (code, &strict["exceptions"][0]["status"]),
         (1, &"not-granted".into())
     );
-    assert_eq!(report(folder.path(), &["eval", "tree", "--isolated"]).0, 1);
+    assert_eq!(
+        report_of("root-user", folder.path(), &["eval", "tree", "--isolated"]).0,
+        1
+    );
 }
 
 #[test]
@@ -264,7 +280,7 @@ fn a_found_file_loads_no_code() {
         report["errors"][0]["message"]
             .as_str()
             .unwrap()
-            .contains("loads no policy"),
+            .contains("loads a policy"),
         "{report:#}"
     );
     let named = folder.path().join("tree/stridegate.yaml");
@@ -359,13 +375,13 @@ fn what_an_owner_makes_is_judged_with_it() {
     let owner = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web, uid: 11-22}\nspec: {template: {spec: {containers: [{name: a}]}}}\n";
     let made = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{uid: 11-22, controller: true}]}\nspec: {containers: [{name: a}]}\n";
     let folder = folder(&[("a.yaml", made), ("b.yaml", owner)]);
-    let (_, both) = report(folder.path(), &["eval", "."]);
+    let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
     assert_eq!(
         entries(&both, "results", "rule", "no-user").len(),
         1,
         "{both:#}"
     );
-    let (_, alone) = report(folder.path(), &["eval", "a.yaml"]);
+    let (_, alone) = report_of("root-user", folder.path(), &["eval", "a.yaml"]);
     assert_eq!(entries(&alone, "results", "rule", "no-user").len(), 1);
     // Who only names an owner, or has a content of its own, is judged all the same.
     super::write(
@@ -373,14 +389,16 @@ fn what_an_owner_makes_is_judged_with_it() {
         "a.yaml",
         made.replace(", controller: true", "").as_bytes(),
     );
-    let (_, both) = report(folder.path(), &["eval", "."]);
+    let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
     assert_eq!(entries(&both, "results", "rule", "no-user").len(), 2);
     let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, uid: 44, ownerReferences: [{uid: 11-22, controller: true}]}\n\
         data: {a: 'postgres://u:hq7Tz2-vv9@db/x'}\n";
     super::write(folder.path(), "c.yaml", config.as_bytes());
-    let (_, all) = report(folder.path(), &["eval", "."]);
-    let secret = entries(&all, "results", "rule", "url-credentials");
-    assert!(secret.iter().any(|result| result["outcome"] == "fail"));
+    let (_, all) = report_of("hardcoded-secret", folder.path(), &["eval", "."]);
+    assert_eq!(
+        entries(&all, "results", "outcome", "fail")[0]["rule"],
+        "url-credentials"
+    );
 }
 
 #[test]

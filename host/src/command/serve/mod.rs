@@ -77,7 +77,7 @@ struct GateArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     log_keep: u32,
 
-    /// Tell Prometheus at http://ADDRESS/metrics
+    /// Tell Prometheus at this address, under /metrics
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 
@@ -123,9 +123,9 @@ impl GateArgs {
         let live = match Live::new(recipe, engine) {
             Ok(live) => Arc::new(live),
             Err(wrong) => {
-                wrong
-                    .iter()
-                    .for_each(|wrong| say(&format!("error: {wrong}")));
+                for wrong in wrong {
+                    say(&format!("error: {wrong}"));
+                }
                 return Ok(None);
             }
         };
