@@ -29,11 +29,19 @@ fn documents(name: &str) -> Vec<Value> {
 
 #[test]
 fn the_files_pass_our_own_policies() {
-    let (code, told) = report(&root(), &["eval", "host/deploy/kubernetes", "--isolated"]);
+    let (code, told) = report(&root(), &["eval", "host/deploy/kubernetes"]);
     assert_eq!(code, 0, "{told:#}");
     assert!(told["summary"]["objects"].as_u64() > Some(10), "{told:#}");
-    assert_eq!(entries(&told, "results", "outcome", "fail").len(), 0);
-    assert_eq!(entries(&told, "results", "outcome", "unknown").len(), 0);
+    // Only the digests are left to whoever builds the image, and the files say so.
+    assert_eq!(told["summary"]["unknown"], 0);
+    for found in entries(&told, "results", "outcome", "fail") {
+        assert_eq!(found["exception"], "inline", "{found:#}");
+        let policy = found["policy"].as_str().expect("it is named");
+        assert!(
+            ["mutable-image", "unverified-image"].contains(&policy),
+            "{found:#}"
+        );
+    }
 }
 
 #[test]
@@ -102,9 +110,10 @@ fn the_webhook_is_asked_about_all_that_a_policy_judges() {
         );
     }
     // Shapes of this program, and configurations that no API server serves.
-    kinds.retain(|(group, _)| {
+    kinds.retain(|(group, kind)| {
         !["docker", "kubernetes", "host", "compose"].contains(&group.as_str())
             && !group.ends_with("config.k8s.io")
+            && kind != "EncryptionConfig"
     });
     assert!(kinds.len() > 8, "{kinds:?}");
     for (group, kind) in kinds {
