@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Rulebook, Source};
+use crate::constraint::{self, Problem, Rulebook, Source};
 use crate::engine::{Engine, hex};
 
 /// How often it is looked whether a file has changed.
@@ -36,11 +36,35 @@ pub struct Set {
 
 impl Recipe {
     /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
-    /// not compiled anew.
+    /// not compiled anew, and of those that are part of the program only what a constraint may
+    /// name is compiled.
     pub fn make(&self, engine: &Engine, before: Option<&Catalog>) -> Result<Set, Vec<String>> {
         let digest = self.digest();
+        let sources = Source::named(&self.constraints);
+        let named = |(name, _): &&Bundled| {
+            let mut texts = sources.iter().flatten().map(|source| &source.text.content);
+            texts.any(|text| text.contains(name))
+        };
+        let needed: Vec<Bundled> = self.bundled.iter().filter(named).copied().collect();
+        match self.make_of(&needed, &sources, engine, before, &digest) {
+            // What a wrong name was meant to be is said by all the names that there are.
+            Err(_) if needed.len() < self.bundled.len() => {
+                self.make_of(&self.bundled, &sources, engine, before, &digest)
+            }
+            made => made,
+        }
+    }
+
+    fn make_of(
+        &self,
+        bundled: &[Bundled],
+        sources: &[Result<Source, Problem>],
+        engine: &Engine,
+        before: Option<&Catalog>,
+        digest: &str,
+    ) -> Result<Set, Vec<String>> {
         let mut catalog = before.map(Catalog::renew).unwrap_or_default();
-        catalog.add_bundled(engine, None, &self.bundled);
+        catalog.add_bundled(engine, None, bundled);
         for path in &self.policies {
             catalog.add_path(engine, None, path);
         }
@@ -50,19 +74,12 @@ impl Recipe {
             .collect();
         let mut rulebook = Rulebook::default();
         let mut problems = Vec::new();
-        for source in Source::named(&self.constraints) {
+        for source in sources {
             match source {
                 Ok(source) => {
-                    constraint::read(
-                        &source,
-                        &catalog,
-                        engine,
-                        None,
-                        &mut rulebook,
-                        &mut problems,
-                    );
+                    constraint::read(source, &catalog, engine, None, &mut rulebook, &mut problems);
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.clone()),
             }
         }
         wrong.extend(problems.into_iter().map(|problem| match problem.position {
@@ -78,6 +95,7 @@ impl Recipe {
             );
         }
         if wrong.is_empty() {
+            let digest = digest.to_owned();
             Ok(Set {
                 catalog,
                 rulebook,
