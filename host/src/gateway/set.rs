@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Rulebook, Source};
+use crate::constraint::{self, Problem, Rulebook, Source};
 use crate::engine::{Engine, hex};
 
 /// How often it is looked whether a file has changed.
@@ -76,13 +76,40 @@ impl Set {
 
 impl Recipe {
     /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
-    /// not compiled anew.
+    /// not compiled anew, and of those that are part of the program only what a constraint may
+    /// name is compiled.
     pub fn make(&self, engine: &Engine, before: Option<&Set>) -> Result<Set, Vec<String>> {
         let digest = self.digest();
+        let fed = self.fed.iter().flat_map(|fed| fed.texts());
+        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
+        let sources: Vec<Result<Source, Problem>> =
+            Source::named(&self.constraints).into_iter().chain(fed).collect();
+        let named = |(name, _): &&Bundled| {
+            let mut texts = sources.iter().flatten().map(|source| &source.text.content);
+            texts.any(|text| text.contains(name))
+        };
+        let needed: Vec<Bundled> = self.bundled.iter().filter(named).copied().collect();
+        let made = self.make_of(&needed, &sources, engine, before, &digest);
+        let is_good = made.as_ref().is_ok_and(|set| set.problems.is_empty());
+        if is_good || needed.len() == self.bundled.len() {
+            return made;
+        }
+        // What a wrong name was meant to be is said by all the names that there are.
+        self.make_of(&self.bundled, &sources, engine, before, &digest)
+    }
+
+    fn make_of(
+        &self,
+        bundled: &[Bundled],
+        sources: &[Result<Source, Problem>],
+        engine: &Engine,
+        before: Option<&Set>,
+        digest: &str,
+    ) -> Result<Set, Vec<String>> {
         let mut catalog = before
             .map(|before| before.catalog.renew())
             .unwrap_or_default();
-        catalog.add_bundled(engine, None, &self.bundled);
+        catalog.add_bundled(engine, None, bundled);
         for path in &self.policies {
             catalog.add_path(engine, None, path);
         }
@@ -92,21 +119,12 @@ impl Recipe {
             .collect();
         let mut rulebook = Rulebook::default();
         let mut problems = Vec::new();
-        let fed = self.fed.iter().flat_map(|fed| fed.texts());
-        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
-        for source in Source::named(&self.constraints).into_iter().chain(fed) {
+        for source in sources {
             match source {
                 Ok(source) => {
-                    constraint::read(
-                        &source,
-                        &catalog,
-                        engine,
-                        None,
-                        &mut rulebook,
-                        &mut problems,
-                    );
+                    constraint::read(source, &catalog, engine, None, &mut rulebook, &mut problems);
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.clone()),
             }
         }
         let mut wrong = Vec::new();
@@ -141,7 +159,7 @@ impl Recipe {
         let mut set = Set {
             catalog,
             rulebook,
-            digest,
+            digest: digest.to_owned(),
             problems: contained,
         };
         if let Some(before) = before {
