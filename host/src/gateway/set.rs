@@ -321,8 +321,9 @@ impl Live {
                         set.rulebook.exceptions.len(),
                         set.digest
                     ));
-                    let problems = set.problems.iter();
-                    problems.for_each(|problem| say(&format!("reload: {problem}")));
+                    for problem in &set.problems {
+                        say(&format!("reload: {problem}"));
+                    }
                 }
                 Renewal::Kept(wrong) => {
                     say("reload: the new set is bad, and the old one stays in force:");

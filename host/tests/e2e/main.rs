@@ -2,6 +2,7 @@
 //! stopped by their ids. `make e2e` installs what is missing; it needs root.
 
 mod docker;
+mod kubernetes;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
