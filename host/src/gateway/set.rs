@@ -82,8 +82,10 @@ impl Recipe {
         let digest = self.digest();
         let fed = self.fed.iter().flat_map(|fed| fed.texts());
         let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
-        let sources: Vec<Result<Source, Problem>> =
-            Source::named(&self.constraints).into_iter().chain(fed).collect();
+        let sources: Vec<Result<Source, Problem>> = Source::named(&self.constraints)
+            .into_iter()
+            .chain(fed)
+            .collect();
         let named = |(name, _): &&Bundled| {
             let mut texts = sources.iter().flatten().map(|source| &source.text.content);
             texts.any(|text| text.contains(name))
