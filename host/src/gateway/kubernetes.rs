@@ -314,7 +314,7 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
 
 /// How long a request may be judged: half of what its caller waits, and no more than `most`.
 fn within(uri: &Uri, most: Duration) -> Duration {
-    let mut query = uri.query().unwrap_or_default().split('&');
+    let query = uri.query().unwrap_or_default().split('&');
     let timeout = query
         .filter_map(|pair| pair.strip_prefix("timeout="))
         .next();
