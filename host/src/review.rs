@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use crate::constraint::{
     Comments, Constraint, Enforcement, Exception, Grant, Rulebook, Status, Subject, Today,
 };
-use crate::engine::contract::{self, Category, Severity, Verdict};
+use crate::engine::contract::{self, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
 use crate::object::{Content, Identity, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
+pub use crate::policy::category;
 use crate::source::{self, Format, Found, Images, Reading};
 
 /// What is judged by what.
@@ -224,8 +225,8 @@ pub struct Counts {
     pub excepted: usize,
 }
 
-/// What a review means for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a review means for the caller; the worse wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// Nothing is refused.
     Clean,
@@ -853,19 +854,6 @@ impl Review {
             }
         }
         cells
-    }
-}
-
-/// The name of a category of STRIDE as the contract writes it.
-#[must_use]
-pub fn category(category: Category) -> &'static str {
-    match category {
-        Category::Spoofing => "spoofing",
-        Category::Tampering => "tampering",
-        Category::Repudiation => "repudiation",
-        Category::InformationDisclosure => "information-disclosure",
-        Category::DenialOfService => "denial-of-service",
-        Category::ElevationOfPrivilege => "elevation-of-privilege",
     }
 }
 

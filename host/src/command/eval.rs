@@ -67,7 +67,7 @@ impl Eval {
             self.paths.iter().filter(|path| *path == "-").count() <= 1,
             "standard input (-) is given more than once; name it once"
         );
-        let loaded = self.policies.load(pack)?;
+        let loaded = self.policies.load_with(pack, &self.constraints.constraints)?;
         let found = self
             .paths
             .iter()

@@ -1,10 +1,38 @@
 //! The verbs of the command line: one file each, arguments and what they set in motion.
 
+#[cfg(feature = "registry")]
+mod copy;
 mod eval;
 mod explain;
 #[cfg(target_os = "linux")]
 mod facts;
+#[cfg(feature = "registry")]
+mod inspect;
+#[cfg(feature = "registry")]
+mod keygen;
+#[cfg(feature = "registry")]
+mod load;
+#[cfg(feature = "registry")]
+mod lock;
+#[cfg(feature = "registry")]
+mod outdated;
 mod policies;
+#[cfg(feature = "registry")]
+mod pull;
+#[cfg(feature = "registry")]
+mod push;
+#[cfg(feature = "registry")]
+mod registry;
+#[cfg(feature = "registry")]
+mod save;
+#[cfg(feature = "registry")]
+mod sign;
+#[cfg(feature = "registry")]
+mod tags;
+#[cfg(feature = "registry")]
+mod update;
+#[cfg(feature = "registry")]
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +67,32 @@ enum Verb {
     Explain(explain::Explain),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
+    #[cfg(feature = "registry")]
+    Push(push::Push),
+    #[cfg(feature = "registry")]
+    Pull(pull::Pull),
+    #[cfg(feature = "registry")]
+    Tags(tags::Tags),
+    #[cfg(feature = "registry")]
+    Inspect(inspect::Inspect),
+    #[cfg(feature = "registry")]
+    Copy(copy::Copy),
+    #[cfg(feature = "registry")]
+    Save(save::Save),
+    #[cfg(feature = "registry")]
+    Load(load::Load),
+    #[cfg(feature = "registry")]
+    Keygen(keygen::Keygen),
+    #[cfg(feature = "registry")]
+    Sign(sign::Sign),
+    #[cfg(feature = "registry")]
+    Verify(verify::Verify),
+    #[cfg(feature = "registry")]
+    Lock(lock::Lock),
+    #[cfg(feature = "registry")]
+    Outdated(outdated::Outdated),
+    #[cfg(feature = "registry")]
+    Update(update::Update),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -50,6 +104,32 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Explain(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
+        #[cfg(feature = "registry")]
+        Verb::Push(verb) => verb.run(pack),
+        #[cfg(feature = "registry")]
+        Verb::Pull(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Tags(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Inspect(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Copy(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Save(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Load(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Keygen(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Sign(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Verify(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Lock(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Outdated(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Update(verb) => verb.run(),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,
@@ -87,8 +167,9 @@ fn say(line: &str) {
 /// Where policies come from and what they may use.
 #[derive(Args, Debug)]
 struct PolicyArgs {
-    /// A policy to load: a .wasm file, or a folder of them; can be given several times. The
-    /// bundled policies stay, unless --only is given
+    /// A policy to load: a .wasm file, a folder of them, or a reference to a registry as
+    /// oci://registry/repository:1.2.0; can be given several times. The bundled policies stay,
+    /// unless --only is given
     #[arg(short, long = "policy", value_name = "PATH")]
     policies: Vec<PathBuf>,
 
@@ -107,12 +188,21 @@ struct PolicyArgs {
     /// Compile all policies anew, and keep nothing
     #[arg(long)]
     no_cache: bool,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    lock: registry::LockArgs,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: registry::RegistryArgs,
 }
 
 /// What applies to what.
 #[derive(Args, Debug)]
 struct ConstraintArgs {
-    /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
+    /// Constraints and exceptions: a YAML or JSON file, a folder of them, or a bundle in a registry
+    /// as oci://registry/repository:1.2.0, whose policies are loaded too; can be given several
     /// times. Only what they name is applied, and what stands beside the judged files does not count
     #[arg(short, long = "constraints", value_name = "PATH")]
     constraints: Vec<PathBuf>,
@@ -153,13 +243,12 @@ impl ConstraintArgs {
             }
             Err(problem) => problems.push(problem),
         };
-        for path in &self.constraints {
-            match Source::files(path) {
-                Ok(files) => files
-                    .iter()
-                    .for_each(|file| read(Source::open(file, true, true), &mut rulebook)),
-                Err(problem) => read(Err(problem), &mut rulebook),
-            }
+        #[cfg(feature = "registry")]
+        let sources = loaded.sources(&self.constraints);
+        #[cfg(not(feature = "registry"))]
+        let sources = Source::named(&self.constraints);
+        for source in sources {
+            read(source, &mut rulebook);
         }
         for file in folders
             .map(|folder| folder.join(FOUND_FILE))
@@ -221,6 +310,11 @@ struct Loaded {
 
 impl PolicyArgs {
     fn load(&self, pack: &[Bundled]) -> anyhow::Result<Loaded> {
+        self.load_with(pack, &[])
+    }
+
+    /// Loads the policies, with those of the bundles among some paths of constraints.
+    fn load_with(&self, pack: &[Bundled], constraints: &[PathBuf]) -> anyhow::Result<Loaded> {
         let memory =
             usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
         let limits = Limits {
@@ -234,8 +328,20 @@ impl PolicyArgs {
         if !self.only {
             catalog.add_bundled(&engine, cache.as_ref(), pack);
         }
+        #[cfg(feature = "registry")]
+        let remote = {
+            let (access, lock) = (self.registry.clone(), self.lock.clone());
+            catalog.connect(move || access.open(lock.read()?));
+            let mut references = registry::references(&self.policies)?;
+            references.extend(registry::references(constraints)?);
+            references
+        };
+        #[cfg(feature = "registry")]
+        catalog.add_references(&engine, cache.as_ref(), &remote);
         for path in &self.policies {
-            catalog.add_path(&engine, cache.as_ref(), path);
+            if !path.starts_with("oci:") {
+                catalog.add_path(&engine, cache.as_ref(), path);
+            }
         }
         if catalog.policies().next().is_none() && catalog.errors.is_empty() {
             return Err(anyhow!(
@@ -251,10 +357,40 @@ impl PolicyArgs {
 }
 
 impl Loaded {
+    /// The constraints of files and bundles; what they name in registries is pulled, all at once.
+    #[cfg(feature = "registry")]
+    fn sources(&self, paths: &[PathBuf]) -> Vec<Result<Source, Problem>> {
+        let cache = self.cache.as_ref();
+        let mut sources = Vec::new();
+        for path in paths {
+            if !registry::is_reference(path) {
+                sources.extend(Source::named(std::slice::from_ref(path)));
+                continue;
+            }
+            let files = registry::references(std::slice::from_ref(path))
+                .and_then(|references| self.catalog.files(&self.engine, cache, &references[0]));
+            match files {
+                Ok(files) => sources.extend(Source::of_bundle(path, &files).into_iter().map(Ok)),
+                Err(error) => sources.push(Err(Problem {
+                    file: path.display().to_string(),
+                    position: None,
+                    message: format!("{error:#}"),
+                })),
+            }
+        }
+        let read = sources.iter().filter_map(|source| source.as_ref().ok());
+        let references: Vec<_> = read.flat_map(Source::references).collect();
+        self.catalog.prefetch(&self.engine, cache, &references);
+        for notice in self.catalog.notices() {
+            say(&format!("warning: {notice}"));
+        }
+        sources
+    }
+
     /// What kept policies from being loaded, as errors of a review.
     fn errors(&self) -> Vec<ReviewError> {
         let errors = self.catalog.errors.iter().map(|failed| ReviewError {
-            file: Some(failed.origin.clone()),
+            file: Some(failed.origin.clone()).filter(|origin| !origin.is_empty()),
             position: None,
             policy: None,
             constraint: None,
@@ -267,7 +403,8 @@ impl Loaded {
 
     fn say_errors(&self) -> Decision {
         for failed in &self.catalog.errors {
-            say(&format!("error: {} {:#}", failed.origin, failed.error));
+            let text = format!("{} {:#}", failed.origin, failed.error);
+            say(&format!("error: {}", text.trim_start()));
         }
         if self.catalog.errors.is_empty() {
             Decision::Clean

@@ -65,6 +65,51 @@ impl Source {
         })
     }
 
+    /// The files that a user named, one by one or by their folder.
+    #[must_use]
+    pub fn named(paths: &[PathBuf]) -> Vec<Result<Self, Problem>> {
+        let files = paths.iter().flat_map(|path| match Self::files(path) {
+            Ok(files) => files
+                .iter()
+                .map(|file| Self::open(file, true, true))
+                .collect(),
+            Err(problem) => vec![Err(problem)],
+        });
+        files.collect()
+    }
+
+    /// The constraints in the files of a bundle.
+    #[cfg(feature = "registry")]
+    #[must_use]
+    pub fn of_bundle(bundle: &Path, files: &crate::registry::Files) -> Vec<Self> {
+        let files = files.iter();
+        let constraints = files.filter(|(path, _)| path.starts_with("constraints/"));
+        constraints
+            .map(|(path, content)| Self {
+                text: Text::new(
+                    format!("{}!{path}", bundle.display()),
+                    String::from_utf8_lossy(content),
+                ),
+                path: PathBuf::from(path),
+                named: true,
+                granted: true,
+            })
+            .collect()
+    }
+
+    /// The references to policies in a registry that it names. What is wrong with them is said
+    /// when the file is read.
+    #[cfg(feature = "registry")]
+    #[must_use]
+    pub fn references(&self) -> Vec<crate::registry::Reference> {
+        let documents = yaml::read(&self.text.content).documents;
+        let policies = documents
+            .iter()
+            .filter_map(|document| document.get("spec")?.text("policy"));
+        let meant = policies.filter(|policy| crate::registry::Reference::is_meant(policy));
+        meant.filter_map(|policy| policy.parse().ok()).collect()
+    }
+
     /// The files that an argument stands for: itself, or the YAML and JSON files of a folder.
     pub fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         let problem = |message: String| Problem {
@@ -274,17 +319,40 @@ impl Reader<'_> {
         name
     }
 
-    /// The policy by its name, or from a file that is named from the folder of the constraint.
+    /// The policy that a reference to a registry stands for.
+    fn remote_policy(&mut self, name: &str, span: Span) -> Option<Arc<Policy>> {
+        if !self.source.named {
+            self.problem(span, "a file that was found beside what is judged reaches no registry; name it with -c, or the policy with -p");
+            return None;
+        }
+        #[cfg(feature = "registry")]
+        let followed = name.parse().and_then(|reference| {
+            self.catalog.follow(self.engine, self.cache, &reference)
+        });
+        #[cfg(not(feature = "registry"))]
+        let followed = Err(anyhow::anyhow!(
+            "{name}: this program was built without the feature registry"
+        ));
+        followed
+            .map_err(|error: anyhow::Error| self.problem(span, format!("{error:#}")))
+            .ok()
+    }
+
+    /// The policy by its name, by a reference, or from a file that is named from the folder of the
+    /// constraint.
     fn policy(&mut self, spec: &Fields) -> Option<Arc<Policy>> {
         let (name, span) = spec.required("policy", self.problems)?;
         if let Some(policy) = self.catalog.get(name) {
             return Some(Arc::clone(policy));
         }
+        if name.starts_with("oci://") {
+            return self.remote_policy(name, span);
+        }
         if Path::new(name).extension() != Some("wasm".as_ref()) {
             let known: Vec<&str> = self.catalog.policies().map(|policy| policy.id()).collect();
             let advice = match nearest(name, &known) {
                 Some(near) => format!("did you mean {near}?"),
-                None => "stridegate policies lists them; a file is named by its path, which ends in .wasm".into(),
+                None => "stridegate policies lists them; a file is named by its path, which ends in .wasm, and one in a registry by oci://".into(),
             };
             self.problem(span, format!("there is no policy {name:?}; {advice}"));
             return None;

@@ -5,6 +5,8 @@ mod constraints;
 mod eval;
 mod hostile;
 mod layers;
+#[cfg(feature = "registry")]
+mod registry;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,4 +1,10 @@
-//! Which policies there are: those bundled with the program, and those in files and folders.
+//! Which policies there are: those bundled with the program, and those in files, folders and
+//! registries.
+
+#[cfg(feature = "registry")]
+mod artifact;
+#[cfg(feature = "registry")]
+mod remote;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +15,15 @@ use anyhow::{Context, bail};
 use crate::engine::{Cache, Engine};
 use crate::policy::{Bytes, Policy};
 
+#[cfg(feature = "registry")]
+pub use artifact::pack;
+
 /// Policies by their name, and what kept others from being among them.
 #[derive(Default)]
 pub struct Catalog {
     policies: BTreeMap<String, Arc<Policy>>,
+    #[cfg(feature = "registry")]
+    remote: remote::Remote,
     /// Components that could not be taken; the others are there all the same.
     pub errors: Vec<LoadError>,
 }
@@ -33,10 +44,8 @@ impl Catalog {
     /// Adds the policies that are part of the program.
     pub fn add_bundled(&mut self, engine: &Engine, cache: Option<&Cache>, pack: &[Bundled]) {
         for &(name, bytes) in pack {
-            self.add(
-                Policy::load(engine, cache, Bytes::Borrowed(bytes), "bundled"),
-                &format!("bundled {name}"),
-            );
+            let policy = Policy::load(engine, cache, Bytes::Borrowed(bytes), "bundled");
+            self.add(policy.map(Arc::new), &format!("bundled {name}"));
         }
     }
 
@@ -46,10 +55,8 @@ impl Catalog {
         match components(path) {
             Ok(files) => {
                 for file in files {
-                    self.add(
-                        Policy::open(engine, cache, &file),
-                        &file.display().to_string(),
-                    );
+                    let policy = Policy::open(engine, cache, &file);
+                    self.add(policy.map(Arc::new), &file.display().to_string());
                 }
             }
             Err(error) => self.errors.push(LoadError {
@@ -59,7 +66,13 @@ impl Catalog {
         }
     }
 
-    fn add(&mut self, policy: anyhow::Result<Policy>, origin: &str) {
+    /// Adds a policy that was loaded before.
+    pub fn add_policy(&mut self, policy: Arc<Policy>) {
+        let origin = policy.origin.clone();
+        self.add(Ok(policy), &origin);
+    }
+
+    fn add(&mut self, policy: anyhow::Result<Arc<Policy>>, origin: &str) {
         let added = policy.and_then(|policy| {
             let id = policy.id().to_owned();
             match self.policies.get(&id) {
@@ -69,7 +82,7 @@ impl Catalog {
                         other.origin
                     )
                 }
-                _ => Ok((id, Arc::new(policy))),
+                _ => Ok((id, policy)),
             }
         });
         match added {
