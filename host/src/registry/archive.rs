@@ -146,6 +146,7 @@ impl Registry {
             );
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).context(broken)?;
+            ensure!(bytes.len() as u64 == entry.size(), broken);
             if path == MARK {
                 is_marked = true;
             } else if path == ENTRIES {

@@ -16,7 +16,7 @@ use super::layout::{
 pub const BUNDLE: &str = "application/vnd.stridegate.bundle.v1";
 
 /// The type of the manifest with the files.
-pub const CONFIGURATION: &str = "application/vnd.stridegate.configuration.v1";
+const CONFIGURATION: &str = "application/vnd.stridegate.configuration.v1";
 
 /// The type of their archive.
 const FILES: &str = "application/vnd.stridegate.configuration.v1.tar";

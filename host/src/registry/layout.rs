@@ -423,7 +423,7 @@ mod tests {
         let digest = packed().root.descriptor().digest.to_string();
         assert_eq!(
             digest,
-            "DIGEST",
+            "sha256:e936113cc6b88d33bb1f93e923db5d34622b41abe07aaf39e01c675ed7c5f5f8",
             "a change of this is a change of every published digest"
         );
     }

@@ -252,7 +252,7 @@ mod tests {
             ("oci://r/a:-x", "no tag"),
             ("oci://r/a@sha256:12", "no digest"),
             ("oci://r/a@md5:12", "no digest"),
-            ("oci://r/a#x", "asks nothing"),
+            ("oci://r/a#newest", "asks nothing"),
             ("oci://r/a:1#^1", "without a tag"),
             ("oci://user:hunter@r/a", "docker login"),
         ] {

@@ -246,7 +246,7 @@ impl Registry {
                     .check_signed(repository, digest, keys, threshold)
                     .await?
             };
-            Ok(pinned)
+            anyhow::Ok(pinned)
         });
         verified.with_context(|| reference.to_string())
     }
