@@ -18,21 +18,32 @@ endif
 CARGO_HOME_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
 REMAP := --remap-path-prefix=$(CURDIR)=/stridegate --remap-path-prefix=$(CARGO_HOME_DIR)=/cargo
 
+# The servers of the end-to-end tests, by a program of each of Debian's packages.
+SERVERS := dockerd:docker.io containerd:containerd runc:runc iptables:iptables busybox:busybox-static \
+	docker-registry:docker-registry skopeo:skopeo
+
 COMPONENTS := $(patsubst policies/%/Cargo.toml,target/policies/%.wasm,$(wildcard policies/*/Cargo.toml))
 HOSTILE := target/hostile/hostile.wasm
 LIBRARY := Cargo.toml Cargo.lock rust-toolchain.toml .cargo/config.toml $(shell find wit -type f)
 STRIDEGATE := target/debug/stridegate
 
-.PHONY: help demo test policies build lint bench doc bless clean
+.PHONY: help demo test e2e policies build lint bench doc bless clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: build ## Build everything and judge the small system in testdata/demo
 	$(STRIDEGATE) eval testdata/demo; test $$? -eq 1
 
 test: build ## Run every test that needs no server
 	cargo test --workspace
+
+e2e: build ## Run the tests against real servers (as root; installs Debian's packages)
+	@missing=; for server in $(SERVERS); do \
+		command -v "$${server%%:*}" >/dev/null || missing="$$missing $${server#*:}"; done; \
+	test -z "$$missing" || { apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; }
+	cargo test --test e2e -- --nocapture
 
 policies: $(COMPONENTS) ## Build the policies into target/policies
 
@@ -47,7 +58,7 @@ lint: policies ## Check the style of the code
 	cargo clippy -p stridegate-policy --target wasm32-unknown-unknown -- -D warnings
 
 bench: policies ## Measure, and print ratios
-	cargo bench --bench ratios
+	cargo bench --bench ratios --bench gate
 
 doc: ## Build the documentation of the code
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
@@ -70,14 +81,19 @@ define component
 endef
 
 .SECONDEXPANSION:
-target/policies/%.wasm: $$(wildcard policies/$$*/Cargo.toml policies/$$*/src/*) $(LIBRARY) | $(filter target/%,$(CARGO_COMPONENT))
+target/policies/%.wasm: $$(wildcard policies/$$*/Cargo.toml policies/$$*/src/*) $(LIBRARY) | target/toolchain $(filter target/%,$(CARGO_COMPONENT))
 	$(call component,$*)
 
-$(HOSTILE): $(wildcard host/tests/hostile/Cargo.toml host/tests/hostile/src/*) $(LIBRARY) | $(filter target/%,$(CARGO_COMPONENT))
+$(HOSTILE): $(wildcard host/tests/hostile/Cargo.toml host/tests/hostile/src/*) $(LIBRARY) | target/toolchain $(filter target/%,$(CARGO_COMPONENT))
 	$(call component,hostile)
 
+# Where the toolchain is there already, rustup brings its targets only when it is asked to.
+target/toolchain: rust-toolchain.toml
+	rustup toolchain install
+	@mkdir -p $(@D) && touch $@
+
 # The optimization of a tool that runs for a second is not worth the minutes that it takes.
-target/tools/bin/cargo-component:
+target/tools/bin/cargo-component: | target/toolchain
 	CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_TARGET_DIR=target/tools/build \
 		cargo install --locked --root target/tools cargo-component@$(COMPONENT_VERSION)
 	rm -rf target/tools/build

@@ -62,7 +62,7 @@ fn sandbox() {
         3.0,
         || {
             for _ in 0..calls {
-                black_box(code.evaluate(black_box(&passed), "{}"))
+                black_box(code.evaluate(&engine, black_box(&passed), "{}"))
                     .expect("the policy answers")
                     .expect("the Pod is sound");
             }

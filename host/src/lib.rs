@@ -26,9 +26,14 @@ pub mod review;
 
 pub mod difference;
 
+pub mod threat;
+
 pub mod report;
 
 #[cfg(target_os = "linux")]
 pub mod collect;
+
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+pub mod gateway;
 
 pub mod command;

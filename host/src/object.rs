@@ -105,7 +105,7 @@ impl fmt::Display for Identity {
 }
 
 /// An object in the shape that policies judge.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Object {
     /// The kind of the shape.
     pub kind: Kind,
@@ -142,7 +142,8 @@ pub struct Written {
 /// Who asks for what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// `create`, `update`, `delete`, `connect`.
+    /// `create`, `update`, `delete`, `connect`, or an engine's own endpoint by name
+    /// (`image.commit`).
     pub operation: String,
     /// The subresource; empty if it is the object itself.
     pub subresource: String,
@@ -154,6 +155,8 @@ pub struct Request {
     pub dry_run: bool,
     /// The object as it was before, as JSON.
     pub previous: Option<String>,
+    /// What else is known of the caller.
+    pub attributes: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A part of a document that stands elsewhere in the object as written.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
@@ -83,7 +82,7 @@ impl Policy {
         } else {
             let compiled = engine.code(&bytes, &digest, cache)?;
             let description = compiled
-                .describe()
+                .describe(engine)
                 .map_err(|failure| anyhow::anyhow!("describe() {failure}"))?;
             check_description(&description)
                 .context("does not describe itself as the contract asks")?;
@@ -100,17 +99,6 @@ impl Policy {
             bytes,
             code,
         })
-    }
-
-    /// Takes the component in a file.
-    pub fn open(engine: &Engine, cache: Option<&Cache>, path: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(path).context("cannot be read")?;
-        Self::load(
-            engine,
-            cache,
-            Bytes::Owned(bytes),
-            &path.display().to_string(),
-        )
     }
 
     /// The name of the policy.
@@ -154,7 +142,7 @@ impl Policy {
     ) -> Result<Vec<Check>, PolicyError> {
         let answer = self
             .code(engine, cache)?
-            .evaluate(passed, parameters)
+            .evaluate(engine, passed, parameters)
             .map_err(PolicyError::Failure)?;
         let checks = answer.map_err(|refusal| match refusal {
             Refusal::Object(why) => PolicyError::Object(why),
@@ -173,7 +161,7 @@ impl Policy {
         parameters: &str,
     ) -> Result<Result<(), Vec<contract::Problem>>, PolicyError> {
         self.code(engine, cache)?
-            .validate(parameters)
+            .validate(engine, parameters)
             .map_err(PolicyError::Failure)
     }
 

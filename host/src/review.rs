@@ -1,6 +1,6 @@
 //! Judges objects and decides: the one place in which it is said what is refused.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -8,11 +8,12 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use stridegate_shapes::encryption;
 
 use crate::constraint::{
     Comments, Constraint, Enforcement, Exception, Grant, Rulebook, Status, Subject, Today,
 };
-use crate::engine::contract::{self, Severity, Verdict};
+use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
 use crate::object::{Content, Identity, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
@@ -151,6 +152,8 @@ pub struct Offence {
     pub path: String,
     /// The place in the text.
     pub place: Place,
+    /// Whether the value at the place is a secret.
+    pub sensitive: bool,
     /// Other places that explain it.
     pub related: Vec<(Place, String)>,
     /// What makes the rule hold.
@@ -183,6 +186,8 @@ pub struct ReviewError {
     pub object: Option<Identity>,
     /// What kind of error it is.
     pub kind: ErrorKind,
+    /// What a finding of the same policy would have come to; none if nothing could be asked.
+    pub enforcement: Option<Enforcement>,
     /// What went wrong and what to do.
     pub message: String,
 }
@@ -236,19 +241,6 @@ pub enum Decision {
     Failed,
 }
 
-/// The status of a cell of the threat model after a review.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// Offenders.
-    pub fail: usize,
-    /// Offenders of which the object cannot tell.
-    pub unknown: usize,
-    /// Rules that hold.
-    pub pass: usize,
-    /// Offenders that an exception hides.
-    pub excepted: usize,
-}
-
 impl Court<'_> {
     /// Judges inputs in parallel; `judged` is called after each.
     #[must_use]
@@ -260,7 +252,7 @@ impl Court<'_> {
     ) -> Review {
         let files = inputs.into_par_iter().map(|found| {
             let file = match found {
-                Ok(input) => self.read(&input.name, source::read(&input, format)),
+                Ok(input) => self.read(&input.name, source::read(&input, format), Order::Any),
                 Err((name, message)) => {
                     let mut file = FileReview {
                         name,
@@ -280,7 +272,7 @@ impl Court<'_> {
             .collect();
         files
             .par_iter_mut()
-            .for_each(|file| self.finish(file, &uids));
+            .for_each(|file| self.finish(file, &uids, Order::Any));
         let exceptions = self
             .rulebook
             .exceptions
@@ -293,16 +285,16 @@ impl Court<'_> {
         }
     }
 
-    /// Judges the objects of one input alone.
+    /// Judges the objects of one input alone, on the thread that calls.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
-        let mut file = self.read(name, reading);
-        self.finish(&mut file, &HashSet::new());
+        let mut file = self.read(name, reading, Order::OneByOne);
+        self.finish(&mut file, &HashSet::new(), Order::OneByOne);
         file
     }
 
     /// Judges the objects of an input, except those that others own.
-    fn read(&self, name: &str, reading: Reading) -> FileReview {
+    fn read(&self, name: &str, reading: Reading, order: Order) -> FileReview {
         let mut file = FileReview {
             name: name.into(),
             objects: reading.written,
@@ -339,12 +331,12 @@ impl Court<'_> {
             .into_iter()
             .partition(|object| !object.written.owners.is_empty());
         file.owned = owned;
-        self.judge_objects(&free, &mut file);
+        self.judge_objects(&free, &mut file, order);
         file
     }
 
     /// Judges the objects that nobody in the review owns: what an owner makes is judged with it.
-    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>) {
+    fn finish(&self, file: &mut FileReview, uids: &HashSet<String>, order: Order) {
         let mut owned = std::mem::take(&mut file.owned);
         owned.retain(|object| {
             !object
@@ -353,7 +345,7 @@ impl Court<'_> {
                 .iter()
                 .any(|owner| uids.contains(owner))
         });
-        self.judge_objects(&owned, file);
+        self.judge_objects(&owned, file, order);
         let asked = file
             .comments
             .exceptions
@@ -363,11 +355,12 @@ impl Court<'_> {
         file.hide_secrets();
     }
 
-    fn judge_objects(&self, objects: &[Object], file: &mut FileReview) {
-        let verdicts: Vec<Verdicts> = objects
-            .par_iter()
-            .map(|object| self.judge_object(object, file))
-            .collect();
+    fn judge_objects(&self, objects: &[Object], file: &mut FileReview, order: Order) {
+        let judge = |object| self.judge_object(object, file);
+        let verdicts: Vec<Verdicts> = match order {
+            Order::Any => objects.par_iter().map(judge).collect(),
+            Order::OneByOne => objects.iter().map(judge).collect(),
+        };
         for verdict in verdicts {
             file.results.extend(verdict.results);
             file.errors.extend(verdict.errors);
@@ -378,7 +371,10 @@ impl Court<'_> {
     }
 
     fn judge_object(&self, object: &Object, file: &FileReview) -> Verdicts {
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = Verdicts {
+            secrets: Secret::of(object),
+            ..Verdicts::default()
+        };
         let subject = Subject::new(object);
         let matching: Vec<&Arc<Constraint>> = self
             .rulebook
@@ -429,6 +425,7 @@ impl Court<'_> {
                 constraint: first.name.clone(),
                 object: Some(Identity::clone(&object.identity)),
                 kind: ErrorKind::of(&error),
+                enforcement: group.iter().map(|constraint| constraint.enforcement).max(),
                 message: error.to_string(),
             }),
         }
@@ -537,6 +534,15 @@ impl Court<'_> {
     }
 }
 
+/// The order in which objects are judged.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// Several at a time.
+    Any,
+    /// One after the other.
+    OneByOne,
+}
+
 /// What the policies say of one object.
 #[derive(Default)]
 struct Verdicts {
@@ -550,6 +556,25 @@ struct Secret {
     place: Place,
     /// The value in the document.
     value: String,
+}
+
+impl Secret {
+    /// What an object holds that is secret whatever a policy says of it: with the keys of an
+    /// `EncryptionConfiguration` everybody reads what they encrypt, and they are no mistake.
+    fn of(object: &Object) -> Vec<Self> {
+        if object.kind != encryption::KIND && object.kind != encryption::LEGACY_KIND {
+            return Vec::new();
+        }
+        let keys = encryption::keys(&object.document).into_iter();
+        keys.filter_map(|pointer| {
+            let value = object.document.at(&pointer)?.node.as_str();
+            Some(Self {
+                place: object.place(&pointer)?,
+                value: value.unwrap_or_default().to_owned(),
+            })
+        })
+        .collect()
+    }
 }
 
 impl Verdicts {
@@ -630,7 +655,7 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
                 groups: request.groups.clone(),
                 dry_run: request.dry_run,
                 previous: request.previous.clone(),
-                attributes: "{}".into(),
+                attributes: serde_json::to_string(&request.attributes).unwrap_or_default(),
             }),
     }
 }
@@ -672,6 +697,7 @@ impl FileReview {
             constraint: None,
             object: None,
             kind: ErrorKind::Input,
+            enforcement: None,
             message,
         });
     }
@@ -689,6 +715,7 @@ impl Offence {
             message: finding.message,
             path: object.written_path(&finding.path),
             place: object.place(&finding.path)?,
+            sensitive: finding.sensitive,
             related: related.collect(),
             fixes: finding
                 .fixes
@@ -754,6 +781,17 @@ impl RuleResult {
 }
 
 impl ErrorKind {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Policy => "policy",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+        }
+    }
+
     fn of(error: &PolicyError) -> Self {
         match error {
             PolicyError::Failure(Failure::Timeout(_)) => Self::Timeout,
@@ -822,40 +860,17 @@ impl Review {
             Decision::Clean
         }
     }
-
-    /// The cells of the threat model that were looked at, by platform and category. A cell counts
-    /// only what concerns its platform: the object's group tells which that is.
-    #[must_use]
-    pub fn cells(&self) -> BTreeMap<(String, &'static str), Cell> {
-        let mut cells = BTreeMap::new();
-        for result in self.results() {
-            let platform = match result.identity.group.as_str() {
-                "docker" | "compose" => "docker",
-                _ => "kubernetes",
-            };
-            for threat in result
-                .constraint
-                .policy
-                .description
-                .threats
-                .iter()
-                .filter(|threat| threat.platform == platform)
-            {
-                let cell: &mut Cell = cells
-                    .entry((threat.platform.clone(), category(threat.category)))
-                    .or_default();
-                match &result.answer {
-                    Answer::Found(_) if result.exception.is_some() => cell.excepted += 1,
-                    Answer::Pass => cell.pass += 1,
-                    Answer::NotApplicable(_) => {}
-                    Answer::Found(offence) if offence.verdict == Verdict::Fail => cell.fail += 1,
-                    Answer::Found(_) => cell.unknown += 1,
-                }
-            }
-        }
-        cells
-    }
 }
+
+/// The categories of STRIDE in its order.
+pub const CATEGORIES: [Category; 6] = [
+    Category::Spoofing,
+    Category::Tampering,
+    Category::Repudiation,
+    Category::InformationDisclosure,
+    Category::DenialOfService,
+    Category::ElevationOfPrivilege,
+];
 
 /// The name of a severity as the contract writes it.
 #[must_use]
@@ -924,6 +939,36 @@ impl Secrets {
             text.into()
         } else {
             (masked + &text[from..]).into()
+        }
+    }
+
+    /// A part of an object's document, with stars for its secrets.
+    pub fn hide(&self, node: &mut Node, texts: &[Arc<Text>]) {
+        let span = node.span;
+        match &mut node.content {
+            Content::String(text) => {
+                let within = |(of, place): &(Arc<Text>, Range<usize>)| {
+                    let here = texts.get(span.text as usize);
+                    here.is_some_and(|here| Arc::ptr_eq(here, of))
+                        && place.start <= span.range().start
+                        && span.range().end <= place.end
+                };
+                if self.places.iter().any(within) {
+                    *text = stars(text);
+                } else if let std::borrow::Cow::Owned(masked) = self.mask(text) {
+                    *text = masked;
+                }
+            }
+            Content::List(items) => items.iter_mut().for_each(|item| self.hide(item, texts)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    self.hide(&mut entry.value, texts);
+                    if let std::borrow::Cow::Owned(masked) = self.mask(&entry.key) {
+                        entry.key = masked;
+                    }
+                }
+            }
+            Content::Null | Content::Bool(_) | Content::Number(_) => {}
         }
     }
 

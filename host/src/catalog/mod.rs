@@ -8,11 +8,11 @@ mod remote;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail};
 
-use crate::engine::{Cache, Engine};
+use crate::engine::{self, Cache, Engine};
 use crate::policy::{Bytes, Policy};
 
 #[cfg(feature = "registry")]
@@ -24,9 +24,15 @@ pub struct Catalog {
     policies: BTreeMap<String, Arc<Policy>>,
     #[cfg(feature = "registry")]
     remote: remote::Remote,
+    /// What was loaded, by the digest of the component.
+    loaded: Mutex<Loaded>,
+    /// What was loaded before, and is not compiled anew.
+    before: Loaded,
     /// Components that could not be taken; the others are there all the same.
     pub errors: Vec<LoadError>,
 }
+
+type Loaded = BTreeMap<String, Arc<Policy>>;
 
 /// A component that could not be taken.
 #[derive(Debug)]
@@ -41,11 +47,61 @@ pub struct LoadError {
 pub type Bundled = (&'static str, &'static [u8]);
 
 impl Catalog {
+    /// A catalog without policies, which takes the components that this one has loaded as they
+    /// are instead of compiling them anew.
+    #[must_use]
+    pub fn renew(&self) -> Self {
+        Self {
+            before: self.loaded().clone(),
+            #[cfg(feature = "registry")]
+            remote: self.remote.renew(),
+            ..Self::default()
+        }
+    }
+
+    /// The policy in a file; it is not added.
+    pub fn open(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        path: &Path,
+    ) -> anyhow::Result<Arc<Policy>> {
+        let bytes = std::fs::read(path).context("cannot be read")?;
+        self.load(
+            engine,
+            cache,
+            Bytes::Owned(bytes),
+            &path.display().to_string(),
+        )
+    }
+
+    fn load(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        bytes: Bytes,
+        origin: &str,
+    ) -> anyhow::Result<Arc<Policy>> {
+        let digest = engine::digest(&bytes);
+        let known = self.loaded().get(&digest).cloned();
+        let known = known.or_else(|| self.before.get(&digest).cloned());
+        let policy = match known.filter(|policy| policy.origin == origin) {
+            Some(policy) => policy,
+            None => Arc::new(Policy::load(engine, cache, bytes, origin)?),
+        };
+        self.loaded().insert(digest, Arc::clone(&policy));
+        Ok(policy)
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds the policies that are part of the program.
     pub fn add_bundled(&mut self, engine: &Engine, cache: Option<&Cache>, pack: &[Bundled]) {
         for &(name, bytes) in pack {
-            let policy = Policy::load(engine, cache, Bytes::Borrowed(bytes), "bundled");
-            self.add(policy.map(Arc::new), &format!("bundled {name}"));
+            let policy = self.load(engine, cache, Bytes::Borrowed(bytes), "bundled");
+            self.add(policy, &format!("bundled {name}"));
         }
     }
 
@@ -55,8 +111,8 @@ impl Catalog {
         match components(path) {
             Ok(files) => {
                 for file in files {
-                    let policy = Policy::open(engine, cache, &file);
-                    self.add(policy.map(Arc::new), &file.display().to_string());
+                    let policy = self.open(engine, cache, &file);
+                    self.add(policy, &file.display().to_string());
                 }
             }
             Err(error) => self.errors.push(LoadError {

@@ -32,6 +32,15 @@ struct Taken {
 }
 
 impl Remote {
+    /// The same registry, of which nothing was pulled yet.
+    pub(super) fn renew(&self) -> Self {
+        Self {
+            open: self.open.clone(),
+            registry: self.registry.clone(),
+            pulled: Mutex::default(),
+        }
+    }
+
     fn pulled(&self) -> MutexGuard<'_, BTreeMap<String, Pulled>> {
         self.pulled.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +97,7 @@ impl Catalog {
         };
         for (reference, artifact) in open.iter().zip(registry.pull(&open)) {
             let taken = artifact
-                .and_then(|artifact| take_all(engine, cache, artifact))
+                .and_then(|artifact| self.take_all(engine, cache, artifact))
                 .map_err(|error| format!("{error:#}"));
             self.remote.pulled().insert(reference.to_string(), taken);
         }
@@ -157,32 +166,39 @@ impl Catalog {
             }
         }
     }
-}
 
-fn take_all(
-    engine: &Engine,
-    cache: Option<&Cache>,
-    artifact: Artifact,
-) -> anyhow::Result<Taken> {
-    let components = artifact.components.into_iter();
-    let policies = components.map(|component| take(engine, cache, component).map(Arc::new));
-    Ok(Taken {
-        policies: policies.collect::<anyhow::Result<_>>()?,
-        files: artifact.files.map(Arc::new),
-    })
-}
-
-/// The policy in a component. What its tag promises, it has to say itself.
-fn take(engine: &Engine, cache: Option<&Cache>, component: Component) -> anyhow::Result<Policy> {
-    let origin = component.origin;
-    let policy = Policy::load(engine, cache, Bytes::Owned(component.bytes), &origin)
-        .with_context(|| origin.clone())?;
-    let own = &policy.description.version;
-    if let Some(promised) = component.version {
-        ensure!(
-            semver::Version::parse(own).is_ok_and(|own| own == promised),
-            "{origin}: the policy says of itself that it is the version {own}, and not {promised}"
-        );
+    fn take_all(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        artifact: Artifact,
+    ) -> anyhow::Result<Taken> {
+        let components = artifact.components.into_iter();
+        let policies = components.map(|component| self.take(engine, cache, component));
+        Ok(Taken {
+            policies: policies.collect::<anyhow::Result<_>>()?,
+            files: artifact.files.map(Arc::new),
+        })
     }
-    Ok(policy)
+
+    /// The policy in a component. What its tag promises, it has to say itself.
+    fn take(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        component: Component,
+    ) -> anyhow::Result<Arc<Policy>> {
+        let origin = component.origin;
+        let policy = self
+            .load(engine, cache, Bytes::Owned(component.bytes), &origin)
+            .with_context(|| origin.clone())?;
+        let own = &policy.description.version;
+        if let Some(promised) = component.version {
+            ensure!(
+                semver::Version::parse(own).is_ok_and(|own| own == promised),
+                "{origin}: the policy says of itself that it is the version {own}, and not {promised}"
+            );
+        }
+        Ok(policy)
+    }
 }

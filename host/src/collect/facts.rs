@@ -12,8 +12,10 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value, json};
 use stridegate_shapes::file::ROLES;
 
+use crate::source::yaml;
+
 /// The roles of files whose content is kept: what is set there, and no secrets by design.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
     "docker-daemon-config",
     "docker-service",
     "docker-service-drop-in",
@@ -23,6 +25,7 @@ const KEPT: [&str; 10] = [
     "kubelet-flags",
     "kubelet-service",
     "kubelet-service-drop-in",
+    "etcd-config",
     "etcd-service",
 ];
 
@@ -53,6 +56,7 @@ pub fn capture(root: &Path) -> Value {
         root,
         files: Vec::new(),
         contents: Map::new(),
+        seen: BTreeSet::new(),
     };
     let processes = host.processes();
     let mut named: Vec<(String, String)> = Vec::new();
@@ -64,12 +68,9 @@ pub fn capture(root: &Path) -> Value {
         );
     }
     named.extend(named_by(&processes));
-    let mut seen = BTreeSet::new();
-    for (role, path) in named {
-        if seen.insert(path.clone()) {
-            host.file(&role, &path);
-        }
-    }
+    host.files_once(named);
+    let named = host.named_by_contents();
+    host.files_once(named);
     json!({
         "apiVersion": "stridegate.dev/v1",
         "kind": "HostFacts",
@@ -85,6 +86,7 @@ struct Host<'a> {
     root: &'a Path,
     files: Vec<Value>,
     contents: Map<String, Value>,
+    seen: BTreeSet<String>,
 }
 
 impl Host<'_> {
@@ -126,6 +128,47 @@ impl Host<'_> {
         }
         paths.retain(|path| fs::symlink_metadata(self.at(path)).is_ok());
         paths
+    }
+
+    /// Takes files that were not taken yet, by role and path; of a folder of static Pods also what
+    /// is in it.
+    fn files_once(&mut self, named: Vec<(String, String)>) {
+        for (role, path) in named {
+            let within = if role == "static-pod-dir" {
+                self.matching(&format!("{path}/*"))
+            } else {
+                Vec::new()
+            };
+            let within = within.into_iter().map(|path| ("static-pod".into(), path));
+            for (role, path) in std::iter::once((role, path)).chain(within) {
+                if self.seen.insert(path.clone()) {
+                    self.file(&role, &path);
+                }
+            }
+        }
+    }
+
+    /// The files that the configurations taken so far name.
+    fn named_by_contents(&self) -> Vec<(String, String)> {
+        const KEYS: [(&str, &str); 4] = [
+            ("/staticPodPath", "static-pod-dir"),
+            ("/authentication/x509/clientCAFile", "kubernetes-pki-cert"),
+            ("/data-dir", "etcd-data-dir"),
+            ("/wal-dir", "etcd-wal-dir"),
+        ];
+        let mut named = Vec::new();
+        for content in self.contents.values().filter_map(Value::as_str) {
+            for document in yaml::read(content).documents {
+                let paths = KEYS.iter().filter_map(|(key, role)| {
+                    let path = document.at(key)?.node.as_str()?;
+                    let path = path.trim_end_matches('/');
+                    path.starts_with('/')
+                        .then(|| ((*role).to_owned(), path.to_owned()))
+                });
+                named.extend(paths);
+            }
+        }
+        named
     }
 
     fn file(&mut self, role: &str, path: &str) {
@@ -264,44 +307,101 @@ impl Host<'_> {
     }
 }
 
+/// Which of a program's flags name a file, and its role.
+const FLAGS: &[(&str, &str, &str)] = &[
+    ("dockerd", "config-file", "docker-daemon-config"),
+    ("dockerd", "data-root", "docker-data-dir"),
+    ("dockerd", "tlscacert", "docker-tls-ca"),
+    ("dockerd", "tlscert", "docker-tls-cert"),
+    ("dockerd", "tlskey", "docker-tls-key"),
+    ("kubelet", "config", "kubelet-config"),
+    ("kubelet", "kubeconfig", "kubelet-kubeconfig"),
+    ("kubelet", "pod-manifest-path", "static-pod-dir"),
+    ("kubelet", "client-ca-file", "kubernetes-pki-cert"),
+    ("kubelet", "tls-cert-file", "kubelet-pki-cert"),
+    ("kubelet", "tls-private-key-file", "kubelet-pki-key"),
+    ("etcd", "data-dir", "etcd-data-dir"),
+    ("etcd", "wal-dir", "etcd-wal-dir"),
+    ("etcd", "config-file", "etcd-config"),
+    ("etcd", "cert-file", "etcd-pki-cert"),
+    ("etcd", "key-file", "etcd-pki-key"),
+    ("etcd", "trusted-ca-file", "etcd-pki-cert"),
+    ("etcd", "peer-cert-file", "etcd-pki-cert"),
+    ("etcd", "peer-key-file", "etcd-pki-key"),
+    ("etcd", "peer-trusted-ca-file", "etcd-pki-cert"),
+    (
+        "kube-apiserver",
+        "encryption-provider-config",
+        "encryption-config",
+    ),
+    ("kube-apiserver", "etcd-cafile", "etcd-pki-cert"),
+    ("kube-apiserver", "etcd-certfile", "etcd-pki-cert"),
+    ("kube-apiserver", "etcd-keyfile", "etcd-pki-key"),
+    ("kube-apiserver", "client-ca-file", "kubernetes-pki-cert"),
+    ("kube-apiserver", "tls-cert-file", "kubernetes-pki-cert"),
+    (
+        "kube-apiserver",
+        "tls-private-key-file",
+        "kubernetes-pki-key",
+    ),
+    ("kube-apiserver", "kubelet-client-key", "kubernetes-pki-key"),
+    (
+        "kube-apiserver",
+        "service-account-signing-key-file",
+        "kubernetes-pki-key",
+    ),
+    ("kube-controller-manager", "kubeconfig", "kubeconfig"),
+    (
+        "kube-controller-manager",
+        "cluster-signing-key-file",
+        "kubernetes-pki-key",
+    ),
+    (
+        "kube-controller-manager",
+        "service-account-private-key-file",
+        "kubernetes-pki-key",
+    ),
+    ("kube-scheduler", "kubeconfig", "kubeconfig"),
+];
+
 /// The files that running programs were told to use, beside those at the usual paths.
 fn named_by(processes: &[Value]) -> Vec<(String, String)> {
-    const FLAGS: [(&str, &str, &str); 8] = [
-        ("dockerd", "--config-file", "docker-daemon-config"),
-        ("dockerd", "--data-root", "docker-data-dir"),
-        ("dockerd", "--tlscacert", "docker-tls-ca"),
-        ("dockerd", "--tlscert", "docker-tls-cert"),
-        ("dockerd", "--tlskey", "docker-tls-key"),
-        ("kubelet", "--config", "kubelet-config"),
-        ("etcd", "--data-dir", "etcd-data-dir"),
-        ("etcd", "--config-file", "etcd-config"),
-    ];
     let mut named = Vec::new();
     for process in processes {
         let program = process["program"].as_str().unwrap_or_default();
+        let program = program.rsplit('/').next().unwrap_or_default();
         let words: Vec<&str> = process["argv"]
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        for (_, flag, role) in FLAGS
-            .iter()
-            .filter(|(of, ..)| program.rsplit('/').next() == Some(of))
-        {
+        for (_, flag, role) in FLAGS.iter().filter(|(of, ..)| *of == program) {
+            let variable = flag.replace('-', "_").to_uppercase();
+            let by_variable = (program == "etcd")
+                .then(|| process["env"][format!("ETCD_{variable}")].as_str())
+                .flatten();
             for (index, word) in words.iter().enumerate() {
-                let joined = word
-                    .strip_prefix(flag)
-                    .and_then(|rest| rest.strip_prefix('='));
-                let next = (word == flag)
-                    .then(|| words.get(index + 1).copied())
+                // Go's own flags take one dash as well.
+                let name = word.trim_start_matches('-');
+                let rest = (name.len() < word.len())
+                    .then(|| name.strip_prefix(flag))
                     .flatten();
-                let path = joined.or(next).filter(|path| path.starts_with('/'));
-                named.extend(path.map(|path| ((*role).to_owned(), path.to_owned())));
+                let path = match rest {
+                    Some("") => words.get(index + 1).copied(),
+                    rest => rest.and_then(|rest| rest.strip_prefix('=')),
+                };
+                named.extend(path.map(|path| (*role, path)));
             }
+            named.extend(by_variable.map(|path| (*role, path)));
         }
     }
-    named
+    let absolute = named.into_iter().filter_map(|(role, path)| {
+        let path = path.trim_end_matches('/');
+        path.starts_with('/')
+            .then(|| (role.to_owned(), path.to_owned()))
+    });
+    absolute.collect()
 }
 
 fn components(path: &Path) -> Vec<PathBuf> {
@@ -537,6 +637,42 @@ mod tests {
         assert_eq!(file("/data")["role"], "docker-data-dir");
         assert_eq!(facts["processes"][0]["program"], "/usr/bin/dockerd");
         assert_eq!(facts["environment"]["DOCKER_CONTENT_TRUST"], "1");
+    }
+
+    #[test]
+    fn what_programs_and_configurations_name_is_captured() {
+        let machine = machine();
+        let write = |path: &str, content: &[u8]| {
+            let path = machine.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        write(
+            "proc/14/cmdline",
+            b"etcd\0-data-dir\0/data/etcd/\0--wal-dir=/data/wal\0",
+        );
+        write("proc/14/environ", b"ETCD_KEY_FILE=/data/etcd.key\0");
+        write(
+            "var/lib/kubelet/config.yaml",
+            b"kind: KubeletConfiguration\nstaticPodPath: /data/pods\n",
+        );
+        write("data/pods/etcd.yaml", b"");
+        write("data/etcd.key", b"PRIVATE");
+        fs::create_dir_all(machine.path().join("data/etcd")).unwrap();
+        fs::create_dir_all(machine.path().join("data/wal")).unwrap();
+        let facts = capture(machine.path());
+        let files = facts["files"].as_array().unwrap();
+        for (path, role) in [
+            ("/data/etcd", "etcd-data-dir"),
+            ("/data/wal", "etcd-wal-dir"),
+            ("/data/etcd.key", "etcd-pki-key"),
+            ("/data/pods", "static-pod-dir"),
+            ("/data/pods/etcd.yaml", "static-pod"),
+        ] {
+            let file = files.iter().find(|file| file["path"] == path);
+            assert_eq!(file.unwrap()["role"], role, "{path}");
+        }
+        assert!(!facts.to_string().contains("PRIVATE"));
     }
 
     #[test]

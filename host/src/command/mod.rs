@@ -33,6 +33,12 @@ mod tags;
 mod update;
 #[cfg(feature = "registry")]
 mod verify;
+mod judge;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod replay;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod serve;
+mod threats;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,6 +71,7 @@ enum Verb {
     Eval(eval::Eval),
     Policies(policies::Policies),
     Explain(explain::Explain),
+    Threats(threats::Threats),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
     #[cfg(feature = "registry")]
@@ -93,6 +100,10 @@ enum Verb {
     Outdated(outdated::Outdated),
     #[cfg(feature = "registry")]
     Update(update::Update),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Serve(serve::Serve),
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    Replay(replay::Replay),
 }
 
 /// Runs the program with its arguments and the policies that are part of it.
@@ -102,6 +113,7 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Eval(verb) => verb.run(pack),
         Verb::Policies(verb) => verb.run(pack),
         Verb::Explain(verb) => verb.run(pack),
+        Verb::Threats(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
         #[cfg(feature = "registry")]
@@ -130,6 +142,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Outdated(verb) => verb.run(),
         #[cfg(feature = "registry")]
         Verb::Update(verb) => verb.run(),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Serve(verb) => verb.run(pack),
+        #[cfg(all(target_os = "linux", feature = "gateway"))]
+        Verb::Replay(verb) => verb.run(pack),
     };
     match result {
         Ok(Decision::Clean) => ExitCode::SUCCESS,
@@ -289,6 +305,22 @@ impl ConstraintArgs {
     }
 }
 
+/// Says what went wrong, with its place.
+fn say_error(error: &ReviewError) {
+    let file = error.file.clone().unwrap_or_default();
+    let place = match error.position {
+        Some(position) => format!("{file}:{}:{}", position.line, position.column),
+        None => file,
+    };
+    let parts = [
+        Some(place),
+        error.policy.clone(),
+        Some(error.message.clone()),
+    ];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    say(&format!("error: {}", parts.collect::<Vec<_>>().join(": ")));
+}
+
 fn input_error(file: String, position: Option<Position>, message: String) -> ReviewError {
     ReviewError {
         file: Some(file),
@@ -297,6 +329,7 @@ fn input_error(file: String, position: Option<Position>, message: String) -> Rev
         constraint: None,
         object: None,
         kind: ErrorKind::Input,
+        enforcement: None,
         message,
     }
 }
@@ -320,6 +353,7 @@ impl PolicyArgs {
         let limits = Limits {
             memory,
             deadline: Duration::from_millis(self.timeout),
+            until: None,
         };
         let parallel = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
         let engine = Engine::new(parallel, limits)?;
@@ -396,6 +430,7 @@ impl Loaded {
             constraint: None,
             object: None,
             kind: ErrorKind::Policy,
+            enforcement: None,
             message: format!("{:#}", failed.error),
         });
         errors.collect()

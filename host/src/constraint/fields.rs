@@ -5,14 +5,14 @@ use crate::object::{Content, Node, Span};
 use crate::source::nearest;
 
 /// A map that is read.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     node: &'a Node,
     source: &'a Source,
 }
 
 impl<'a> Fields<'a> {
     /// A map of which only these keys are known.
-    pub(super) fn new(
+    pub(crate) fn new(
         node: &'a Node,
         source: &'a Source,
         known: &[&str],
@@ -40,21 +40,21 @@ impl<'a> Fields<'a> {
     }
 
     /// A value, unless it is absent or null.
-    pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
         self.node
             .get(key)
             .filter(|node| node.content != Content::Null)
     }
 
     /// Where a key stands, or else its map.
-    pub(super) fn place(&self, key: &str) -> Span {
+    pub(crate) fn place(&self, key: &str) -> Span {
         self.node
             .entry(key)
             .map_or(self.node.span, |entry| entry.key_span)
     }
 
     /// A string.
-    pub(super) fn text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<(&'a str, Span)> {
+    pub(crate) fn text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<(&'a str, Span)> {
         let node = self.get(key)?;
         let text = node.as_str().map(|text| (text, node.span));
         if text.is_none() {
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A string that has to be there.
-    pub(super) fn required(
+    pub(crate) fn required(
         &self,
         key: &str,
         problems: &mut Vec<Problem>,
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of strings; empty if it is absent.
-    pub(super) fn texts(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<(String, Span)> {
+    pub(crate) fn texts(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<(String, Span)> {
         let Some(node) = self.get(key) else {
             return Vec::new();
         };
@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One of some words.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &self,
         key: &str,
         words: &[(&str, T)],

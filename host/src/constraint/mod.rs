@@ -10,9 +10,10 @@ mod trust;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use exception::{Exception, Grant, Status, Today};
+pub(crate) use fields::Fields;
 pub use inline::Comments;
 pub use matching::{Match, Subject};
 pub use read::{Problem, Source, read};
@@ -29,7 +30,7 @@ pub const API_VERSION: &str = "stridegate.dev/v1";
 pub const FOUND_FILE: &str = "stridegate.yaml";
 
 /// What follows from a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enforcement {
     /// It is recorded.
@@ -38,6 +39,18 @@ pub enum Enforcement {
     Warn,
     /// The object is refused.
     Deny,
+}
+
+impl Enforcement {
+    /// Its name, as constraints write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dryrun => "dryrun",
+            Self::Warn => "warn",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 /// A policy that is applied.

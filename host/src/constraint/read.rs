@@ -142,7 +142,7 @@ impl Source {
         Ok(files)
     }
 
-    pub(super) fn problem(&self, span: Span, message: String) -> Problem {
+    pub(crate) fn problem(&self, span: Span, message: String) -> Problem {
         Problem {
             file: self.text.name.clone(),
             position: Some(self.position(span)),
@@ -150,7 +150,7 @@ impl Source {
         }
     }
 
-    fn position(&self, span: Span) -> Position {
+    pub(crate) fn position(&self, span: Span) -> Position {
         self.text.position(span.range().start)
     }
 }
@@ -367,8 +367,8 @@ impl Reader<'_> {
             .parent()
             .unwrap_or(Path::new(""))
             .join(name);
-        match Policy::open(self.engine, self.cache, &path) {
-            Ok(policy) => Some(Arc::new(policy)),
+        match self.catalog.open(self.engine, self.cache, &path) {
+            Ok(policy) => Some(policy),
             Err(error) => {
                 self.problem(span, format!("the policy {name} {error:#}"));
                 None

@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -56,6 +56,8 @@ pub struct Limits {
     pub memory: usize,
     /// Time.
     pub deadline: Duration,
+    /// When all calls have to be at their end; none if there is no such moment.
+    pub until: Option<Instant>,
 }
 
 impl Default for Limits {
@@ -64,7 +66,17 @@ impl Default for Limits {
         Self {
             memory: 64 << 20,
             deadline: Duration::from_secs(1),
+            until: None,
         }
+    }
+}
+
+impl Limits {
+    /// How much time a call that begins now may take.
+    fn time(&self) -> Duration {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        self.until
+            .map_or(self.deadline, |until| left(until).min(self.deadline))
     }
 }
 
@@ -82,6 +94,9 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Timeout(deadline) if deadline.is_zero() => {
+                f.write_str("was not asked: those before it took all the time")
+            }
             Self::Timeout(deadline) => {
                 write!(f, "gave no answer within {} ms", deadline.as_millis())
             }
@@ -132,6 +147,14 @@ impl Engine {
             limits,
             digest: hex(&digest.0.finalize()).into(),
         })
+    }
+
+    /// The same engine, whose calls have to be at their end at some moment.
+    #[must_use]
+    pub fn until(&self, moment: Instant) -> Self {
+        let mut engine = self.clone();
+        engine.limits.until = Some(moment);
+        engine
     }
 
     /// What compiled code depends on, apart from its component: version, settings, processor.
@@ -208,10 +231,7 @@ impl Engine {
             .map_err(anyhow::Error::from)
             .context("cannot be linked")?;
         let policy = bindings::PolicyPre::new(instance).map_err(anyhow::Error::from).with_context(|| format!("does not match the types of {INTERFACE}: rebuild it with this version's wit/policy.wit"))?;
-        Ok(Code {
-            policy,
-            limits: self.limits,
-        })
+        Ok(Code { policy })
     }
 
     /// The code of a component: from the cache, or else compiled and kept there.
@@ -279,7 +299,6 @@ fn tick(engine: &wasmtime::Engine) {
 /// A component that is ready to be called.
 pub struct Code {
     policy: bindings::PolicyPre<Guard>,
-    limits: Limits,
 }
 
 /// Keeps an instance within its memory.
@@ -320,16 +339,17 @@ impl Code {
     }
 
     /// What the policy says of itself.
-    pub fn describe(&self) -> Result<contract::Description, Failure> {
-        self.call(0, |policy, store| policy.call_describe(store))
+    pub fn describe(&self, engine: &Engine) -> Result<contract::Description, Failure> {
+        self.call(engine, 0, |policy, store| policy.call_describe(store))
     }
 
     /// What is wrong with parameters.
     pub fn validate(
         &self,
+        engine: &Engine,
         parameters: &str,
     ) -> Result<Result<(), Vec<contract::Problem>>, Failure> {
-        self.call(parameters.len(), |policy, store| {
+        self.call(engine, parameters.len(), |policy, store| {
             policy.call_validate(store, &parameters.to_owned())
         })
     }
@@ -337,22 +357,28 @@ impl Code {
     /// What the policy says of an object.
     pub fn evaluate(
         &self,
+        engine: &Engine,
         object: &contract::Object,
         parameters: &str,
     ) -> Result<Result<Vec<contract::Check>, contract::Refusal>, Failure> {
         let input = object.document.len() + object.context.len() + parameters.len();
-        self.call(input, |policy, store| {
+        self.call(engine, input, |policy, store| {
             policy.call_evaluate(store, object, &parameters.to_owned())
         })
     }
 
     fn call<T>(
         &self,
+        engine: &Engine,
         input: usize,
         function: impl FnOnce(&contract::Guest, &mut Store<Guard>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        let memory = self
-            .limits
+        let limits = engine.limits;
+        let time = limits.time();
+        if time.is_zero() {
+            return Err(Failure::Timeout(time));
+        }
+        let memory = limits
             .memory
             .max(input.saturating_mul(32))
             .min(MEMORY_RESERVATION);
@@ -365,23 +391,23 @@ impl Code {
         );
         store.limiter(|guard| guard);
         // One more than the deadline holds, because the first tick can come at any moment.
-        let ticks = self.limits.deadline.as_millis().div_ceil(TICK.as_millis()) + 1;
+        let ticks = time.as_millis().div_ceil(TICK.as_millis()) + 1;
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
         store.set_hostcall_fuel(ANSWER);
         let answer = self
             .policy
             .instantiate(&mut store)
             .and_then(|policy| function(policy.stridegate_policy_mitigation(), &mut store));
-        answer.map_err(|error| self.failure(&error, store.data()))
+        answer.map_err(|error| failure(&error, store.data(), time))
     }
+}
 
-    fn failure(&self, error: &wasmtime::Error, guard: &Guard) -> Failure {
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => Failure::Timeout(self.limits.deadline),
-            _ if guard.exceeded => Failure::Memory(guard.memory),
-            Some(Trap::StackOverflow) => Failure::Trap("it recursed too deep".into()),
-            Some(trap) => Failure::Trap(trap.to_string()),
-            None => Failure::Trap(format!("{error:#}")),
-        }
+fn failure(error: &wasmtime::Error, guard: &Guard, time: Duration) -> Failure {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Failure::Timeout(time),
+        _ if guard.exceeded => Failure::Memory(guard.memory),
+        Some(Trap::StackOverflow) => Failure::Trap("it recursed too deep".into()),
+        Some(trap) => Failure::Trap(trap.to_string()),
+        None => Failure::Trap(format!("{error:#}")),
     }
 }

@@ -8,8 +8,7 @@ use crate::constraint::Enforcement;
 use crate::engine::contract::Verdict;
 use crate::object::Identity;
 use crate::review::{
-    Answer, ErrorKind, ExceptionReport, FileReview, Review, ReviewError, RuleResult, category,
-    severity,
+    Answer, ExceptionReport, FileReview, Review, ReviewError, RuleResult, category, severity,
 };
 
 /// The version of the report.
@@ -174,12 +173,6 @@ fn exception(exception: &ExceptionReport) -> Value {
 }
 
 fn error(error: &ReviewError) -> Value {
-    let kind = match error.kind {
-        ErrorKind::Input => "input",
-        ErrorKind::Policy => "policy",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Memory => "memory",
-    };
     json!({
         "file": error.file,
         "line": error.position.map(|position| position.line),
@@ -187,7 +180,7 @@ fn error(error: &ReviewError) -> Value {
         "policy": error.policy,
         "constraint": error.constraint,
         "object": error.object,
-        "kind": kind,
+        "kind": error.kind.name(),
         "message": error.message,
     })
 }

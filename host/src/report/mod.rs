@@ -4,6 +4,7 @@ pub mod json;
 pub mod junit;
 pub mod sarif;
 pub mod text;
+pub mod threats;
 
 use std::borrow::Cow;
 
@@ -29,7 +30,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 
 /// A name or message as [`plain`] text on one line, so that it cannot pass for another line of
 /// the report.
-fn line(text: &str) -> String {
+#[must_use]
+pub fn line(text: &str) -> String {
     plain(text).replace('\n', "\u{fffd}")
 }
 

@@ -8,11 +8,11 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{count, line, plain};
-use crate::constraint::Enforcement;
-use crate::constraint::Status;
+use crate::constraint::{self, Enforcement};
 use crate::engine::contract::Verdict;
 use crate::object::{Place, Text};
-use crate::review::{Answer, Cell, FileReview, Offence, Review, ReviewError, RuleResult, severity};
+use crate::review::{Answer, FileReview, Offence, Review, ReviewError, RuleResult, severity};
+use crate::threat::{Standing, Status};
 
 /// The longest part of a line that is shown before and after an offending place, in bytes: what
 /// stands further away says nothing about it.
@@ -20,7 +20,7 @@ const CONTEXT: usize = 120;
 
 /// A review as text, with the escape sequences of colours.
 #[must_use]
-pub fn render(review: &Review) -> String {
+pub fn render(review: &Review, standings: &[Standing]) -> String {
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
     let mut text = String::new();
     for file in &review.files {
@@ -35,7 +35,7 @@ pub fn render(review: &Review) -> String {
     }
     exceptions(review, &mut text);
     skipped(review, &mut text);
-    threats(review, &mut text);
+    threats(standings, &mut text);
     summary(review, &mut text);
     text
 }
@@ -200,14 +200,16 @@ fn exceptions(review: &Review, text: &mut String) {
             exception.file, exception.position.line, exception.position.column
         );
         let what = match exception.status {
-            Status::Used => format!(
+            constraint::Status::Used => format!(
                 "excepts {} until {}",
                 count(exception.hidden, "finding"),
                 exception.expires
             ),
-            Status::Unused => "excepts nothing; remove it".into(),
-            Status::Expired => format!("held until {}, and holds no more", exception.expires),
-            Status::NotGranted => {
+            constraint::Status::Unused => "excepts nothing; remove it".into(),
+            constraint::Status::Expired => {
+                format!("held until {}, and holds no more", exception.expires)
+            }
+            constraint::Status::NotGranted => {
                 "asked for, not granted: what stands beside the judged files does not count here"
                     .into()
             }
@@ -241,38 +243,27 @@ fn skipped(review: &Review, text: &mut String) {
     }
 }
 
-fn threats(review: &Review, text: &mut String) {
-    let cells = review.cells();
-    if cells.is_empty() {
-        return;
-    }
-    text.push_str("threats\n");
-    for ((platform, category), cell) in &cells {
+/// Where the threats stand whose policies had something to check.
+fn threats(standings: &[Standing], text: &mut String) {
+    let told = standings
+        .iter()
+        .filter(|standing| standing.status > Status::NotLookedAt || standing.pass > 0)
+        .filter(|standing| standing.status != Status::Unanswered);
+    let mut any = false;
+    for standing in told {
+        if !any {
+            text.push_str("threats\n");
+        }
+        let (platform, id) = (standing.threat.platform, &standing.threat.id);
         let _ = writeln!(
             text,
-            "  {platform:<11} {:<23} {}",
-            category.replace('-', " "),
-            status(cell)
+            "  {platform:<11} {id:<29} {}",
+            super::threats::summary(standing)
         );
+        any = true;
     }
-    text.push('\n');
-}
-
-fn status(cell: &Cell) -> String {
-    let mut parts = Vec::new();
-    if cell.fail > 0 {
-        parts.push(format!("open: {}", count(cell.fail, "finding")));
-    }
-    if cell.unknown > 0 {
-        parts.push(format!("{} unknown", cell.unknown));
-    }
-    if cell.excepted > 0 {
-        parts.push(format!("{} excepted", cell.excepted));
-    }
-    match (parts.is_empty(), cell.pass) {
-        (true, 0) => "not looked at".into(),
-        (true, pass) => format!("held by all {}", count(pass, "check")),
-        (false, _) => parts.join(", "),
+    if any {
+        text.push('\n');
     }
 }
 

@@ -12,7 +12,7 @@ use stridegate_shapes::flags::{self, Word};
 use stridegate_shapes::{Kind, etcd, kubelet};
 
 use super::{InputFault, Reading, yaml};
-use crate::object::{Content, Identity, Node, Object, Span, Text, Written};
+use crate::object::{Content, Entry, Identity, Node, Object, Span, Text, Written};
 
 /// Whether a text can hold a configuration that has no `apiVersion`.
 pub(super) fn is_plausible(content: &str) -> bool {
@@ -91,10 +91,11 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
     }
 }
 
-/// Reads the components that a process of a host is, with the files that its flags name; whether
-/// one of them is a kubelet.
+/// Reads the components that a process of a host is, with its variables and the files that its
+/// flags name; whether one of them is a kubelet.
 pub(super) fn read_process(
     words: &[Node],
+    variables: &[Entry],
     text: &Arc<Text>,
     contents: &[(String, Arc<Text>)],
     name: &str,
@@ -103,12 +104,18 @@ pub(super) fn read_process(
     let Some(first) = words.first() else {
         return false;
     };
-    let environment = Environment::default();
+    let mut environment = Environment::default();
+    for variable in variables {
+        let value = variable.value.as_str();
+        let value = value.map(|text| (variable.value.span, text.to_owned()));
+        environment.variables.insert(variable.key.clone(), value);
+    }
     let words = Word::list(&Node::list(first.span, words.to_vec()));
     let mut has_kubelet = false;
     for invocation in command::of_words(&words, &environment, first.span) {
         let components = match invocation.program {
             Program::Kubelet => vec![kubelet_process(&invocation, text, contents)],
+            Program::Etcd => vec![etcd_process(&invocation, &environment, text, contents)],
             _ => of_invocation(&invocation, &environment)
                 .into_iter()
                 .map(|component| (component, vec![Arc::clone(text)]))
@@ -246,6 +253,28 @@ fn kubelet_process(
         ),
         texts,
     )
+}
+
+/// An etcd, by its configuration file if it has one that is at hand.
+fn etcd_process(
+    invocation: &Invocation,
+    environment: &Environment,
+    text: &Arc<Text>,
+    contents: &[(String, Arc<Text>)],
+) -> (Component, Vec<Arc<Text>>) {
+    let document = etcd::from_command(&invocation.words, environment, invocation.here);
+    let mut texts = vec![Arc::clone(text)];
+    let file = document
+        .at("/flags/config-file")
+        .and_then(|file| file.node.as_str());
+    let content = contents.iter().find(|(path, _)| Some(&**path) == file);
+    let config = content.and_then(|(_, content)| {
+        let mut config = yaml::read(&content.content).documents.into_iter().next()?;
+        config.in_text(1);
+        texts.push(Arc::clone(content));
+        Some(etcd::from_config(&config))
+    });
+    ((etcd::KIND, config.unwrap_or(document)), texts)
 }
 
 /// Adds the components that a Pod starts, under the name of the object as written.
@@ -386,6 +415,47 @@ mod tests {
             (&"c".into(), &"p".into())
         );
         assert_eq!(flags["peer-client-cert-auth"], false);
+    }
+
+    #[test]
+    fn an_etcd_on_a_host_is_its_flags_its_variables_or_its_file() {
+        let facts = |process: &str| {
+            format!(
+                "apiVersion: stridegate.dev/v1\nkind: HostFacts\nmetadata: {{name: a}}\nprocesses:\n- {process}\ncontents:\n  /etc/etcd.yml: 'client-transport-security: {{cert-file: /c}}'\n"
+            )
+        };
+        for (process, cert) in [
+            ("{program: etcd, argv: [], env: {ETCD_CERT_FILE: /b}}", "/b"),
+            (
+                "{program: etcd, argv: [--cert-file=/a], env: {ETCD_CERT_FILE: /b}}",
+                "/a",
+            ),
+            (
+                "{program: etcd, argv: [--config-file, /etc/etcd.yml, --cert-file=/a]}",
+                "/c",
+            ),
+            (
+                "{program: etcd, argv: [], env: {ETCD_CONFIG_FILE: /etc/etcd.yml}}",
+                "/c",
+            ),
+            (
+                "{program: etcd, argv: [--config-file=/x, --cert-file=/a]}",
+                "",
+            ),
+        ] {
+            let etcd = one("facts.yaml", &facts(process));
+            assert_eq!(etcd["flags"]["cert-file"], cert, "{process}");
+        }
+        let reading = read_text(
+            &Arc::new(Text::new(
+                "f",
+                facts("{program: etcd, argv: [--config-file=/etc/etcd.yml]}"),
+            )),
+            "f",
+            None,
+        );
+        let place = reading.objects[0].place("/flags/cert-file").unwrap();
+        assert_eq!(place.text.name, "f:/etc/etcd.yml");
     }
 
     #[test]

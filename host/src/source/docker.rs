@@ -266,18 +266,17 @@ impl Reader<'_> {
         let converted = convert(document.clone(), &mut doubled);
         self.add(kind, None, converted, moves);
         for Doubled { field, span } in doubled {
-            let message = format!(
-                "two spellings of one field: {field} is set before, and the engine takes the last; keep one"
-            );
-            self.fault(span, message);
+            self.fault(span, doubled_message(&format!("{field} is set before")));
         }
         // The tree holds each key once, but the engine lays the values of one that stands twice
         // over one another.
         let written = self.text.content.get(document.span.range());
         for at in json::doubled_keys(written.unwrap_or_default()) {
             let at = document.span.start as usize + at;
-            let message = "two spellings of one field: the same key stands before, and the engine mixes the values of both; keep one";
-            self.fault(Span::new(at, at), message.into());
+            self.fault(
+                Span::new(at, at),
+                doubled_message("the same key stands before"),
+            );
         }
     }
 
@@ -396,6 +395,12 @@ impl Reader<'_> {
     }
 }
 
+/// What is said of a field that a request sets twice. Of two spellings the engine takes the last, and
+/// it lays the values of a key that stands twice over one another.
+pub(super) fn doubled_message(what: &str) -> String {
+    format!("two spellings of one field: {what}, and the engine does not take the first; keep one")
+}
+
 /// How many faults of one text are told.
 const MANY: usize = 50;
 
@@ -403,7 +408,7 @@ const MANY: usize = 50;
 const NEAR: usize = 64;
 
 /// What the engine shows, with the words of its config as lists.
-fn merged(document: &Node) -> Node {
+pub(super) fn merged(document: &Node) -> Node {
     let mut document = document.clone();
     if let Some(entry) = document.entry("Config").cloned() {
         document.set("Config", entry.key_span, container::as_config(entry.value));

@@ -244,6 +244,7 @@ impl Host<'_> {
         for process in processes.iter().take(MAX_PROCESSES) {
             has_kubelet |= cluster::read_process(
                 &words(process),
+                process.get("env").map(Node::entries).unwrap_or_default(),
                 self.text,
                 contents,
                 self.name,

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use stridegate_shapes::dockerfile::Dockerfile;
 use stridegate_shapes::{container, image, pod};
 
-use super::{Format, Input, InputFault, dockerfile, read, read_file};
+use super::docker::merged;
+use super::{Fault, Format, Input, InputFault, dockerfile, json, read, read_file};
 use crate::object::{Node, Object};
 
 /// Images by the references and ids that name them.
@@ -43,6 +44,25 @@ impl Images {
         }
         for image in images {
             self.add(&image.document);
+        }
+        Ok(())
+    }
+
+    /// Adds an image by a reference, as an engine shows it, with its history.
+    pub fn insert(
+        &mut self,
+        reference: &str,
+        inspect: &str,
+        history: Option<&str>,
+    ) -> Result<(), Fault> {
+        let mut image = merged(&json::read(inspect)?);
+        if let Some(history) = history {
+            let history = image::history(&json::read(history)?);
+            image.set("History", history.span, history);
+        }
+        self.add(&image);
+        if let Ok(document) = serde_json::to_value(&image) {
+            self.0.insert(canonical(reference), document);
         }
         Ok(())
     }

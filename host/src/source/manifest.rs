@@ -160,6 +160,7 @@ fn request(asked: &Node) -> Request {
             .get("dryRun")
             .is_some_and(|dry| dry.content == Content::Bool(true)),
         previous: previous.and_then(|previous| serde_json::to_string(previous).ok()),
+        ..Request::default()
     }
 }
 
@@ -229,7 +230,9 @@ fn identity(kind: &Kind, document: &Node, of_file: &str) -> Identity {
             .map(str::to_owned)
     };
     // A configuration is no object of the API: its name is that of its file.
-    let is_configuration = kind.group.ends_with("config.k8s.io") || kind.name == "EncryptionConfig";
+    let is_configuration = kind.group.ends_with("config.k8s.io")
+        || kind.group == "audit.k8s.io"
+        || kind.name == "EncryptionConfig";
     let name = text("name")
         .or_else(|| text("generateName"))
         .or_else(|| is_configuration.then(|| of_file.to_owned()))

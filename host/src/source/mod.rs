@@ -3,6 +3,7 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+mod call;
 mod client;
 mod cluster;
 mod compose;
@@ -24,6 +25,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use call::{Call, Lookup};
 pub use documents::{Documents, MAX_DEPTH};
 pub use fault::{Fault, nearest};
 pub use group::group;
@@ -42,6 +44,8 @@ pub enum Format {
     Dockerfile,
     /// What a Docker engine shows and is asked: inspect, history, request bodies, image configs.
     Docker,
+    /// A request to a Docker engine, as the engine tells an authorization plugin of it.
+    Call,
     /// Kubernetes objects.
     Manifest,
     /// daemon.json, or the unit of systemd that starts dockerd.
@@ -63,8 +67,9 @@ type Recognise = fn(&Path, &Node) -> bool;
 type ReadDocument = fn(&Node, &Arc<Text>, &str, &mut Reading);
 
 /// The formats whose texts are documents in YAML or JSON, the most distinct first.
-const DOCUMENTS: [(Format, Recognise, ReadDocument); 5] = [
+const DOCUMENTS: [(Format, Recognise, ReadDocument); 6] = [
     (Format::Facts, facts::recognises, facts::read),
+    (Format::Call, call::recognises, call::read),
     (Format::Client, client::recognises, client::read),
     (Format::Docker, docker::recognises, docker::read),
     (Format::Cluster, cluster::recognises, cluster::read),
@@ -73,9 +78,10 @@ const DOCUMENTS: [(Format, Recognise, ReadDocument); 5] = [
 
 impl Format {
     /// The names by which a user chooses a format.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 9] = [
         ("dockerfile", Self::Dockerfile),
         ("docker", Self::Docker),
+        ("docker-call", Self::Call),
         ("manifest", Self::Manifest),
         ("docker-daemon", Self::Daemon),
         ("docker-client", Self::Client),
@@ -199,6 +205,7 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
         && reading.written == 0
         && !manifest::is_spelled(&text.content)
         && !docker::is_certain(&text.content)
+        && !call::is_plausible(&text.content)
         && !dockerfile_by_content(&text.content)
     {
         return Reading::skip(FOREIGN);
@@ -324,6 +331,7 @@ fn is_object_in_other_encoding(bytes: &[u8]) -> bool {
 fn is_plausible(content: &str) -> bool {
     dockerfile_by_content(content)
         || docker::is_plausible(content)
+        || call::is_plausible(content)
         || client::is_plausible(content)
         || compose::is_plausible(content)
         || cluster::is_plausible(content)

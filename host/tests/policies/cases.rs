@@ -81,7 +81,7 @@ fn judge(world: &World, policy: &str, case: &Path) -> Result<(), String> {
 }
 
 /// Judges a case by all policies; the one of its folder gets its parameters.
-fn review(world: &World, policy: &str, case: &Path, parameters: &str) -> Review {
+pub(crate) fn review(world: &World, policy: &str, case: &Path, parameters: &str) -> Review {
     let constraints: Vec<Arc<Constraint>> = world
         .catalog
         .policies()

@@ -5,6 +5,7 @@ mod cases;
 mod components;
 mod expectations;
 mod meta;
+mod silent;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ fn main() {
     let world: &'static World = Box::leak(Box::new(World { engine, catalog }));
     let mut trials = cases::trials(world);
     trials.extend(meta::trials(world));
+    trials.extend(silent::trials(world));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -109,7 +109,7 @@ fn readme_table(world: &World) -> Result<(), String> {
 }
 
 fn testdata_belongs(world: &World) -> Result<(), String> {
-    let shared = ["demo"];
+    let shared = ["demo", "silent"];
     for entry in fs::read_dir(root().join("testdata"))
         .map_err(|error| error.to_string())?
         .flatten()

@@ -313,6 +313,31 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
     );
 }
 
+/// The keys of a good configuration are no finding, and are in its way all the same.
+#[test]
+fn no_output_shows_a_key_that_encrypts() {
+    let key = "q7mZ1vXo8hTn0sYbE4wKcR2uJfLdA9gP6iNtV3xQy5M=";
+    let list = format!(
+        "resources: [{{resources: [secrets], providers: [{{identity: {{}}}}, {{aescbc: {{keys: [{{name: k, secret: {key}}}]}}}}]}}]\n"
+    );
+    let current =
+        format!("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\n{list}");
+    let legacy = format!("apiVersion: v1\nkind: EncryptionConfig\n{list}");
+    let folder = folder(&[("enc.yaml", &current), ("old.yaml", &legacy)]);
+    for format in ["text", "json", "sarif", "junit"] {
+        let run = run(folder.path(), &["eval", ".", "-o", format]);
+        assert_eq!(
+            run.stdout.matches("identity comes before").count(),
+            2,
+            "{run:?}"
+        );
+        assert!(
+            !run.stdout.contains(key) && !run.stderr.contains(key),
+            "{run:?}"
+        );
+    }
+}
+
 #[test]
 fn no_output_shows_a_secret() {
     let secret = "hT7-vexq81LmzP0s";

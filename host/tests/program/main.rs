@@ -7,6 +7,7 @@ mod hostile;
 mod layers;
 #[cfg(feature = "registry")]
 mod registry;
+mod threats;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -185,7 +185,7 @@ fn check_api_server(root: &At, effective: Effective, parameters: &Parameters, ch
         checks.unknown(&MISSING_AUTHORIZER, &modes, message);
         return;
     }
-    if is_default {
+    if is_default && chain.iter().any(|(_, mode)| *mode == OPEN) {
         let message = format!(
             "the API server lets every request pass: no --authorization-mode is given, and the default is {OPEN}"
         );

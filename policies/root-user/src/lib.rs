@@ -1,5 +1,6 @@
 //! See the documentation of [`RootUser`].
 
+use stridegate_policy::ROOT_NAMES;
 use stridegate_policy::prelude::*;
 use stridegate_policy::shapes::dockerfile::{Dockerfile, Stage, Word};
 
@@ -55,8 +56,7 @@ parameters! {
     /// What can be set for `root-user`.
     pub struct Parameters {
         /// Names that mean user 0, or its like on Windows; compared without regard to case.
-        pub root_names: Vec<String> =
-            ["root", "toor", "ContainerAdministrator", "NT AUTHORITY\\SYSTEM"].map(String::from).to_vec(),
+        pub root_names: Vec<String> = ROOT_NAMES.map(String::from).to_vec(),
         /// Images whose own user is not root, so that a Dockerfile based on one needs no USER;
         /// `*` stands for any characters.
         pub non_root_images: Vec<String> = [
@@ -129,7 +129,7 @@ fn check_dockerfile(
         return check_base(file, images, parameters, checks);
     };
     match &word.value {
-        Some(value) if is_root(value, parameters) => {
+        Some(value) if is_root(value, &parameters.root_names) => {
             let message = format!("the image runs as root: its user is {value}");
             checks.fail(&UID_ZERO, path, message);
         }
@@ -147,7 +147,7 @@ fn check_dockerfile(
 fn check_base(file: &Dockerfile, images: &Images, parameters: &Parameters, checks: &mut Checks) {
     let base = external_base(file, &file.stages[file.target]);
     let is_safe = match user_of_image(images, base.text()) {
-        Some(user) => !is_root(user, parameters),
+        Some(user) => !is_root(user, &parameters.root_names),
         None => is_non_root_image(base.text(), parameters),
     };
     if is_safe {
@@ -201,23 +201,11 @@ fn dropper(word: &str) -> Option<&'static str> {
     TOOLS.into_iter().find(|tool| *tool == name)
 }
 
-/// Whether `USER[:GROUP]` is user 0 as the engine reads it: so is a group without a user. A group
-/// 0 alone is not root.
-fn is_root(user: &str, parameters: &Parameters) -> bool {
-    let user = user.split(':').next().unwrap_or_default().trim();
-    user.is_empty()
-        || user.parse::<i64>() == Ok(0)
-        || parameters
-            .root_names
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(user))
-}
-
 fn check_image(image: &At, parameters: &Parameters, checks: &mut Checks) {
     let config = image.get("Config");
     let user = config.get("User");
     match set_user(&config) {
-        Some(name) if is_root(name, parameters) => {
+        Some(name) if is_root(name, &parameters.root_names) => {
             let message = format!("the image runs as root: its user is {name}");
             checks.fail(&UID_ZERO, &user, message);
         }
@@ -268,7 +256,7 @@ fn check_container(
         return Ok(());
     }
     if let Some(name) = set_user(&config) {
-        if is_root(name, parameters) {
+        if is_root(name, &parameters.root_names) {
             let message = format!("the container runs as root{but}: its user is {name}");
             checks.fail(&UID_ZERO, &user, message).severity(severity);
         }
@@ -283,7 +271,7 @@ fn check_container(
     }
     let reference = config.get("Image").text().unwrap_or_default();
     match user_of_image(&object.images()?, reference) {
-        Some(name) if is_root(name, parameters) => {
+        Some(name) if is_root(name, &parameters.root_names) => {
             let message = format!(
                 "the container runs as root{but}: it sets no user, and {reference} runs as root"
             );
@@ -348,7 +336,7 @@ fn check_pod(pod: &At, parameters: &Parameters, checks: &mut Checks) {
         let non_root = effective(&own, &shared, "runAsNonRoot");
         let name = container.name();
         if let Some(text) = windows_user.text() {
-            if is_root(text, parameters) {
+            if is_root(text, &parameters.root_names) {
                 checks
                     .fail(
                         &UID_ZERO,

@@ -41,6 +41,11 @@ impl<'a> Effective<'a> {
             .any(|unresolved| unresolved.as_str() == Some(path))
     }
 
+    /// The whole document.
+    pub(crate) fn document(self) -> &'a Value {
+        self.0
+    }
+
     fn list(self, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         let items = self.0.get(key).and_then(Value::as_array);
         items.into_iter().flatten()

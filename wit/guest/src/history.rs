@@ -6,6 +6,10 @@ use stridegate_shapes::dockerfile::KEYWORDS;
 pub struct Step<'a> {
     /// Its `created_by`.
     pub at: At<'a>,
+    /// The entry.
+    pub entry: At<'a>,
+    /// What `created_by` says, as it is written.
+    pub created_by: &'a str,
     /// The instruction of a Dockerfile that made it; `RUN` for a command, whoever ran it.
     pub keyword: &'a str,
     /// What follows the keyword, without what the builder adds.
@@ -35,11 +39,11 @@ pub fn history<'a>(image: &At<'a>) -> impl Iterator<Item = Step<'a>> + use<'a> {
     entries.filter_map(|entry| {
         let at = entry.get("created_by");
         let text = at.text()?;
-        Some(step(at, text))
+        Some(step(entry, at, text))
     })
 }
 
-fn step<'a>(at: At<'a>, created_by: &'a str) -> Step<'a> {
+fn step<'a>(entry: At<'a>, at: At<'a>, created_by: &'a str) -> Step<'a> {
     let text = created_by.trim();
     let text = text.strip_suffix("# buildkit").unwrap_or(text).trim_end();
     // The classic builder writes instructions as comments of its shell.
@@ -55,6 +59,8 @@ fn step<'a>(at: At<'a>, created_by: &'a str) -> Step<'a> {
     let (arguments, text) = arguments(text);
     Step {
         at,
+        entry,
+        created_by,
         keyword,
         text,
         arguments,

@@ -53,6 +53,7 @@
 //! assert!(matches!(&checks[0].outcome, Outcome::Found(findings) if findings[0].path == "/metadata"));
 //! ```
 
+mod access;
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod checks;
@@ -62,7 +63,10 @@ mod images;
 mod object;
 mod parameters;
 mod policy;
+mod pulled;
+mod setting;
 mod text;
+mod user;
 mod view;
 
 /// What `wit-bindgen` makes of `wit/policy.wit`.
@@ -82,8 +86,11 @@ pub mod bindings {
     });
 }
 
+pub mod quantity;
+pub mod reference;
 pub mod secret;
 
+pub use access::{Allowed, Breach, Offence};
 pub use bindings::exports::stridegate::policy::mitigation;
 pub use checks::{Checks, IntoPath};
 pub use effective::Effective;
@@ -93,9 +100,14 @@ pub use mitigation::{Category, Check, Finding, Fix, Outcome, Problem, Refusal, S
 pub use object::Object;
 pub use parameters::{Parameter, Parameters, camel_case, join, member, unknown_members};
 pub use policy::{Facts, Policy, Rule};
+pub use pulled::{Pulled, pulled};
+pub use reference::Reference;
+pub use serde;
 pub use serde_json::{Value, json};
+pub use setting::Setting;
 pub use stridegate_shapes as shapes;
 pub use text::matches_glob;
+pub use user::{ROOT_NAMES, is_root};
 pub use view::{At, Container, ContainerList, containers};
 
 /// The platform of the threats to a Docker host.
@@ -109,7 +121,7 @@ pub mod prelude {
     pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
         At, Category, Checks, Container, ContainerList, DOCKER, Effective, Images, KUBERNETES,
-        Object, Outcome, Policy, Refusal, Rule, Severity, Step, Value, containers, history, json,
-        matches_glob, parameters, policy,
+        Object, Outcome, Policy, Refusal, Rule, Setting, Severity, Step, Value, choice, containers,
+        history, is_root, json, matches_glob, parameters, policy,
     };
 }

@@ -39,6 +39,13 @@ impl Parameter for String {
     }
 }
 
+/// Any JSON value.
+impl Parameter for Value {
+    fn schema() -> Value {
+        json!({})
+    }
+}
+
 impl<T: Parameter> Parameter for Vec<T> {
     fn schema() -> Value {
         json!({"type": "array", "items": T::schema()})
@@ -119,6 +126,51 @@ pub fn camel_case(field: &str) -> String {
         name.push_str(&word[1..]);
         name
     })
+}
+
+/// Declares the words that a parameter can be: an enum whose variants have documentation and the
+/// word that stands for them.
+#[macro_export]
+macro_rules! choice {
+    (
+        $(#[doc = $doc:literal])+
+        pub enum $name:ident {
+            $($(#[doc = $line:literal])+ $variant:ident = $word:literal,)+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[doc = $line])+ $variant,)+
+        }
+
+        impl $crate::Parameter for $name {
+            fn schema() -> $crate::Value {
+                $crate::json!({"type": "string", "enum": [$($word),+]})
+            }
+        }
+
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(match self {
+                    $(Self::$variant => $word,)+
+                })
+            }
+        }
+
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let word: String = $crate::serde::Deserialize::deserialize(from)?;
+                match word.as_str() {
+                    $($word => Ok(Self::$variant),)+
+                    _ => {
+                        let known = [$($word),+].join(", ");
+                        Err($crate::serde::de::Error::custom(format_args!("it is one of {known}")))
+                    }
+                }
+            }
+        }
+    };
 }
 
 /// Declares what can be set for a policy: a struct whose fields have documentation and a default.

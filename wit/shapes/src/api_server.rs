@@ -45,6 +45,7 @@ pub const TABLE: Table = Table {
         Flag::new("kubelet-client-key", Type::Text, ""),
         Flag::new("kubelet-https", Type::Bool, "true"),
         Flag::new("etcd-servers", Type::List, ""),
+        Flag::new("etcd-servers-overrides", Type::List, ""),
         Flag::new("etcd-cafile", Type::Text, ""),
         Flag::new("etcd-certfile", Type::Text, ""),
         Flag::new("etcd-keyfile", Type::Text, ""),

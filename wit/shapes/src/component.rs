@@ -1,8 +1,10 @@
 //! The components of a cluster that a Pod or a file of a distribution starts.
 
 use crate::command::{Environment, Invocation, Program, environment, invocations};
-use crate::flags::{Flags, Table, Type, Word, parse};
-use crate::{Kind, Node, Span, api_server, controller_manager, etcd, kubelet, pod, scheduler};
+use crate::flags::{Flags, Table, Type, Word, boolean, parse, plain};
+use crate::{
+    Content, Kind, Node, Span, api_server, controller_manager, etcd, kubelet, pod, scheduler,
+};
 
 /// A component: its kind and its document in that shape.
 pub type Component = (Kind, Node);
@@ -16,14 +18,24 @@ pub const MAX_COMPONENTS: usize = 256;
 #[must_use]
 pub fn components(pod: &Node) -> Vec<Component> {
     let spec = pod.get("spec");
+    let on_host = spec
+        .and_then(|spec| spec.get("hostNetwork"))
+        .is_some_and(|on_host| on_host.content == Content::Bool(true));
     let containers = pod::CONTAINER_LISTS
         .iter()
         .filter_map(|list| spec?.get(list))
         .flat_map(Node::items);
-    containers
+    let mut components: Vec<Component> = containers
         .flat_map(of_container)
         .take(MAX_COMPONENTS + 1)
-        .collect()
+        .collect();
+    for (_, document) in components
+        .iter_mut()
+        .filter(|(kind, _)| *kind == etcd::KIND)
+    {
+        etcd::set_network(document, on_host);
+    }
+    components
 }
 
 fn of_container(container: &Node) -> Vec<Component> {
@@ -98,6 +110,20 @@ pub fn is_distribution_config(document: &Node) -> bool {
             .any(|entry| passed_on(&entry.key).is_some())
 }
 
+/// The setting with which k3s writes a configuration of encryption and hands it to its API server;
+/// rke2 does so always.
+const ENCRYPTION: &str = "secrets-encryption";
+
+/// What that setting passes on.
+fn encrypting(distribution: Distribution, span: Span) -> (Program, Span, Word) {
+    let file = match distribution {
+        Distribution::K3s => K3S_ENCRYPTION,
+        Distribution::Rke2 => RKE2_ENCRYPTION,
+    };
+    let flag = format!("encryption-provider-config={file}");
+    (Program::ApiServer, span, Word::new(span, flag))
+}
+
 fn passed_on(key: &str) -> Option<Program> {
     // In a drop-in, a plus sign adds to the list of the file before.
     let key = key.strip_suffix('+').unwrap_or(key);
@@ -111,6 +137,11 @@ fn passed_on(key: &str) -> Option<Program> {
 #[must_use]
 pub fn of_distribution_config(document: &Node, distribution: Distribution) -> Vec<Component> {
     let mut settings = Settings::default();
+    for entry in document.entries() {
+        if entry.key == ENCRYPTION && boolean(&plain(&entry.value)) == Some(true) {
+            settings.push(encrypting(distribution, entry.key_span));
+        }
+    }
     for entry in document.entries() {
         if let Some(program) = passed_on(&entry.key) {
             for word in Word::list(&entry.value) {
@@ -133,6 +164,9 @@ fn distribution_command(distribution: Distribution, words: &[Word], here: Span) 
             Some((name, value)) => (name, Some(value)),
             None => (flag, None),
         };
+        if name == ENCRYPTION && value.is_none_or(|value| boolean(value) == Some(true)) {
+            settings.insert(0, encrypting(distribution, word.span));
+        }
         let Some(program) = passed_on(name) else {
             continue;
         };
@@ -272,8 +306,14 @@ fn defaults(
 }
 
 macro_rules! distribution {
-    ($root:literal, $api_server:ident, $kubelet:ident, $etcd:ident) => {
-        const $api_server: [(&str, &str); 11] = [
+    ($root:literal, $encryption:ident, $encrypts:expr, $api_server:ident, $kubelet:ident, $etcd:ident) => {
+        /// The file with which the distribution encrypts Secrets.
+        const $encryption: &str = concat!($root, "/server/cred/encryption-config.json");
+        const $api_server: [(&str, &str); 12] = [
+            (
+                "encryption-provider-config",
+                if $encrypts { $encryption } else { "" },
+            ),
             ("anonymous-auth", "false"),
             ("authorization-mode", "Node,RBAC"),
             ("profiling", "false"),
@@ -351,12 +391,16 @@ macro_rules! distribution {
 
 distribution!(
     "/var/lib/rancher/k3s",
+    K3S_ENCRYPTION,
+    false,
     K3S_API_SERVER,
     K3S_KUBELET,
     K3S_ETCD
 );
 distribution!(
     "/var/lib/rancher/rke2",
+    RKE2_ENCRYPTION,
+    true,
     RKE2_API_SERVER,
     RKE2_KUBELET,
     RKE2_ETCD

@@ -37,7 +37,7 @@ pub const MOVES: &[(&str, &str)] = &[
     ("/Config", ""),
 ];
 
-const fn flat(plain: &'static [&'static str]) -> Struct {
+pub(crate) const fn flat(plain: &'static [&'static str]) -> Struct {
     Struct { plain, nested: &[] }
 }
 
@@ -72,7 +72,7 @@ pub const CONFIG: Struct = Struct {
     nested: &[("Healthcheck", Holds::One(&HEALTH))],
 };
 
-const HEALTH: Struct = flat(&[
+pub(crate) const HEALTH: Struct = flat(&[
     "Test",
     "Interval",
     "Timeout",
@@ -167,9 +167,9 @@ const WEIGHT_DEVICE: Struct = flat(&["Path", "Weight"]);
 const THROTTLE_DEVICE: Struct = flat(&["Path", "Rate"]);
 const DEVICE: Struct = flat(&["PathOnHost", "PathInContainer", "CgroupPermissions"]);
 const DEVICE_REQUEST: Struct = flat(&["Driver", "Count", "DeviceIDs", "Capabilities", "Options"]);
-const ULIMIT: Struct = flat(&["Name", "Hard", "Soft"]);
+pub(crate) const ULIMIT: Struct = flat(&["Name", "Hard", "Soft"]);
 
-const MOUNT: Struct = Struct {
+pub(crate) const MOUNT: Struct = Struct {
     plain: &["Type", "Source", "Target", "ReadOnly", "Consistency"],
     nested: &[
         ("BindOptions", Holds::One(&BIND_OPTIONS)),
@@ -189,7 +189,7 @@ const VOLUME_OPTIONS: Struct = Struct {
     plain: &["NoCopy", "Labels", "Subpath"],
     nested: &[("DriverConfig", Holds::One(&DRIVER))],
 };
-const DRIVER: Struct = flat(&["Name", "Options"]);
+pub(crate) const DRIVER: Struct = flat(&["Name", "Options"]);
 const IMAGE_OPTIONS: Struct = flat(&["Subpath"]);
 const TMPFS_OPTIONS: Struct = flat(&["SizeBytes", "Mode", "Options"]);
 
@@ -197,7 +197,7 @@ const NETWORKING: Struct = Struct {
     plain: &[],
     nested: &[("EndpointsConfig", Holds::Map(&ENDPOINT))],
 };
-const ENDPOINT: Struct = Struct {
+pub(crate) const ENDPOINT: Struct = Struct {
     plain: &[
         "Links",
         "Aliases",
@@ -226,6 +226,74 @@ const BODY: Struct = Struct {
         ("NetworkingConfig", Holds::One(&NETWORKING)),
     ],
 };
+
+/// The body of `POST /containers/{id}/start`, which engines before 23.0 read below API 1.24.
+pub(crate) const START: Struct = Struct {
+    plain: &[],
+    nested: &[("HostConfig", Holds::One(&HOST_CONFIG))],
+};
+
+/// What `POST /containers/{id}/update` changes, apart from the restart policy.
+const UPDATED: [&str; 14] = [
+    "BlkioWeight",
+    "CpuShares",
+    "NanoCpus",
+    "CpuPeriod",
+    "CpuQuota",
+    "CpuRealtimePeriod",
+    "CpuRealtimeRuntime",
+    "CpusetCpus",
+    "CpusetMems",
+    "Memory",
+    "MemorySwap",
+    "MemoryReservation",
+    "KernelMemory",
+    "PidsLimit",
+];
+
+/// A container as it is after a `POST /containers/{id}/update` with this body, which is in its
+/// canonical spelling: what is zero or absent there stays.
+pub fn update(container: &mut Node, body: &Node) {
+    let Some(host) = container.get_mut("HostConfig") else {
+        return;
+    };
+    let changed = body.entries().iter().filter(|entry| {
+        // Without a limit is what 0 asks for here.
+        let limit = entry.key == "PidsLimit" && entry.value.content != Content::Null;
+        UPDATED.contains(&entry.key.as_str()) && (limit || !is_zero(&entry.value))
+    });
+    for entry in changed {
+        host.set(&entry.key, entry.key_span, entry.value.clone());
+    }
+    if let Some(policy) = body.entry("RestartPolicy")
+        && policy
+            .value
+            .text("Name")
+            .is_some_and(|name| !name.is_empty())
+    {
+        host.set("RestartPolicy", policy.key_span, policy.value.clone());
+    }
+}
+
+/// A container as it is after a start with this body, below API 1.24: its `HostConfig` takes the
+/// place of what was there. Fields get their canonical spelling, and `doubled` those that have two.
+pub fn start(container: &mut Node, body: Node, doubled: &mut Vec<Doubled>) {
+    let mut asked = from_create(body, doubled);
+    for key in ["HostConfig", "Mounts"] {
+        if let Some(entry) = take(&mut asked, key) {
+            container.set(key, entry.key_span, entry.value);
+        }
+    }
+}
+
+fn is_zero(value: &Node) -> bool {
+    match &value.content {
+        Content::Null => true,
+        Content::Number(number) => number.as_f64() == Some(0.0),
+        Content::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
 
 /// The container that a body of `POST /containers/create` asks for. Fields get their canonical
 /// spelling, and `doubled` those that have two. The name, which is in the query, is left out.

@@ -28,6 +28,7 @@ pub const TABLE: Table = Table {
         Flag::new("tls-cipher-suites", Type::List, ""),
         Flag::new("tls-min-version", Type::Text, ""),
         Flag::new("use-service-account-credentials", Type::Bool, "false"),
+        Flag::new("feature-gates", Type::List, ""),
     ],
     booleans: &[
         "allocate-node-cidrs",

@@ -3,10 +3,12 @@
 //! The form is that of [`crate::api_server`]. What a configuration file says stands under the
 //! name of the flag that would say it: `peer-transport-security: {cert-file: x}` is
 //! `peer-cert-file`. Flags go before `ETCD_` variables; where a configuration file is used, both
-//! are ignored, and if the file is not at hand all of `/flags` is unknown.
+//! are ignored, and if the file is not at hand all of `/flags` is unknown. `network` is `pod` where
+//! etcd has the network of a Pod to itself, so that all its addresses are those of the Pod, and
+//! `host` elsewhere.
 
 use crate::command::Environment;
-use crate::flags::{Flag, Flags, Syntax, Table, Type, Word, parse, plain};
+use crate::flags::{Flag, Flags, Syntax, Table, Type, Word, parse};
 use crate::{Content, Kind, Node, Span};
 
 /// The kind of this shape.
@@ -161,7 +163,7 @@ pub fn from_config(config: &Node) -> Node {
             "peer-transport-security" => security(&entry.value, "peer-", &mut flags),
             // The file that is read is this one.
             "config-file" => {}
-            name => give(name.to_owned(), entry.key_span, &entry.value, &mut flags),
+            name => give(name, entry.key_span, &entry.value, &mut flags),
         }
     }
     document(&flags, &[], here)
@@ -170,7 +172,7 @@ pub fn from_config(config: &Node) -> Node {
 fn security(section: &Node, prefix: &str, flags: &mut Flags) {
     for entry in section.entries() {
         give(
-            format!("{prefix}{}", entry.key),
+            &format!("{prefix}{}", entry.key),
             entry.key_span,
             &entry.value,
             flags,
@@ -179,23 +181,24 @@ fn security(section: &Node, prefix: &str, flags: &mut Flags) {
 }
 
 /// A value of the file; one that is written as the type of its flag is taken as it stands.
-fn give(name: String, key_span: Span, value: &Node, flags: &mut Flags) {
-    let value_type = TABLE.value_type(&name);
-    let is_list = matches!(value.content, Content::List(_));
+fn give(name: &str, key_span: Span, value: &Node, flags: &mut Flags) {
+    let value_type = TABLE.value_type(name);
     if matches!(value.content, Content::Null | Content::Map(_)) {
         return;
     }
-    let text = if is_list {
-        Word::list(value)
-            .into_iter()
-            .map(|word| word.text)
-            .collect::<Vec<_>>()
-            .join(",")
-    } else {
-        plain(value)
-    };
-    let said = Word::new(value.span, text);
-    flags.give(name, value_type, key_span, &said, &TABLE);
+    let words = Word::list(value);
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let said = Word::new(value.span, texts.join(","));
+    flags.give(name.to_owned(), value_type, key_span, &said, &TABLE);
+    // Each item keeps its place.
+    if let Some(given) = flags.given.get_mut(name)
+        && let Content::List(items) = &mut given.value.content
+        && items.len() == words.len()
+    {
+        for (item, word) in items.iter_mut().zip(&words) {
+            item.span = word.span;
+        }
+    }
 }
 
 /// The shape; `instead` are the defaults of a distribution.
@@ -206,7 +209,16 @@ pub fn document(flags: &Flags, instead: &[(&str, &str)], here: Span) -> Node {
     if flags.given.contains_key("listen-client-urls") {
         instead.push(("advertise-client-urls", ""));
     }
-    crate::flags::document(flags, &TABLE, &instead, here)
+    let mut document = crate::flags::document(flags, &TABLE, &instead, here);
+    set_network(&mut document, true);
+    document
+}
+
+/// Says whether etcd has the network of its host, or that of a Pod to itself.
+pub(crate) fn set_network(document: &mut Node, on_host: bool) {
+    let network = if on_host { "host" } else { "pod" };
+    let here = document.span;
+    document.set("network", here, Node::string(here, network));
 }
 
 #[cfg(test)]

@@ -162,6 +162,9 @@ pub struct Flags {
 const HIDDEN_WORD: &str =
     "a part of the command line comes from a variable whose value is not written here";
 
+pub(crate) const HIDDEN_VALUE: &str =
+    "its value comes from a variable whose value is not written here";
+
 const HIDDEN_FILE: &str = "a file that is not at hand sets what is not given here";
 
 /// Reads the words after the name of the program.
@@ -329,8 +332,7 @@ pub fn document(flags: &Flags, table: &Table, instead: &[(&str, &str)], here: Sp
     for (name, given) in &flags.given {
         let pointer = format!("/flags/{}", crate::escape_token(name));
         if given.unknown {
-            let why = "its value comes from a variable whose value is not written here";
-            unknown.push(unknown_entry(&pointer, why, given.value.span));
+            unknown.push(unknown_entry(&pointer, HIDDEN_VALUE, given.value.span));
         }
         entries.push(Entry {
             key: name.clone(),

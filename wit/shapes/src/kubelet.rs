@@ -7,7 +7,7 @@
 //! that nobody set, `unknown` those of which the source cannot tell, and `flags` holds the flags
 //! that were given, in the form that [`crate::api_server`] describes.
 
-use crate::flags::{Flag, Flags, Syntax, Table, Type, Word, unknown_entry, value};
+use crate::flags::{Flag, Flags, HIDDEN_VALUE, Syntax, Table, Type, Word, unknown_entry, value};
 use crate::{Content, Entry, Kind, Node, Span};
 
 /// The kind of this shape.
@@ -185,8 +185,11 @@ pub const TABLE: Table = Table {
     aliases: &[],
 };
 
-const FLAGS: [Flag; FIELDS.len()] = {
-    let mut flags = [Flag::new("", Type::Text, ""); FIELDS.len()];
+/// The flag that opens and shuts features: `Name=true`, separated by commas.
+const GATES: Flag = Flag::new("feature-gates", Type::List, "");
+
+const FLAGS: [Flag; FIELDS.len() + 1] = {
+    let mut flags = [GATES; FIELDS.len() + 1];
     let mut index = 0;
     while index < FIELDS.len() {
         flags[index] = Flag::new(
@@ -247,6 +250,7 @@ pub fn effective(base: Base, drop_ins: &[Node], flags: &Flags, here: Span) -> No
     for field in &FIELDS {
         shape.complete(field, flags);
     }
+    shape.gates(flags);
     shape.finish(flags)
 }
 
@@ -271,9 +275,8 @@ impl Shape<'_> {
                 given.value.clone(),
             );
             if given.unknown {
-                let why = "its value comes from a variable whose value is not written here";
                 self.unknown
-                    .push(unknown_entry(field.pointer, why, given.value.span));
+                    .push(unknown_entry(field.pointer, HIDDEN_VALUE, given.value.span));
             }
             return;
         }
@@ -302,8 +305,37 @@ impl Shape<'_> {
         }
     }
 
+    /// A gate that the flag names goes before what the file says of it; the others stay.
+    fn gates(&mut self, flags: &Flags) {
+        let given = flags.given.get(GATES.name);
+        for gate in given.map(|given| given.value.items()).unwrap_or_default() {
+            let Some((name, open)) = gate.as_str().and_then(|gate| gate.split_once('=')) else {
+                continue;
+            };
+            put(
+                &mut self.document,
+                &format!("/featureGates/{}", name.trim()),
+                gate.span,
+                value(open.trim(), Type::Bool, gate.span),
+            );
+        }
+        let hidden = given
+            .filter(|given| given.unknown)
+            .map(|given| (given.value.span, HIDDEN_VALUE))
+            .or(self.hidden.map(|span| (span, FILE)))
+            .or(flags.open);
+        if let Some((span, why)) = hidden {
+            self.unknown.push(unknown_entry("/featureGates", why, span));
+        }
+    }
+
     fn finish(mut self, flags: &Flags) -> Node {
         let here = self.here;
+        for (name, given) in flags.given.iter().filter(|(_, given)| given.unknown) {
+            let pointer = format!("/flags/{}", crate::escape_token(name));
+            let entry = unknown_entry(&pointer, HIDDEN_VALUE, given.value.span);
+            self.unknown.push(entry);
+        }
         let given = flags.given.iter().map(|(name, given)| Entry {
             key: name.clone(),
             key_span: given.key_span,
@@ -523,6 +555,20 @@ mod tests {
         );
         assert_eq!(flagged["authorization"]["mode"], "Webhook");
         assert_eq!(flagged["readOnlyPort"], 7);
+    }
+
+    #[test]
+    fn a_gate_of_the_flag_goes_before_that_of_the_file_and_leaves_the_others() {
+        let file = json!({"featureGates": {"A": true, "B": true}});
+        let merged = shape(
+            Some(file),
+            &[],
+            &["--feature-gates=A=false", "--feature-gates", "C=true"],
+        );
+        assert_eq!(
+            merged["featureGates"],
+            json!({"A": false, "B": true, "C": true})
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod container;
 pub mod controller_manager;
 pub mod daemon;
 pub mod dockerfile;
+pub mod encryption;
 pub mod etcd;
 pub mod exec;
 pub mod fields;
@@ -29,6 +30,7 @@ pub mod image;
 pub mod kubelet;
 pub mod network;
 pub mod pod;
+pub mod request;
 pub mod scheduler;
 pub mod service;
 pub mod volume;
@@ -49,6 +51,7 @@ pub const SCHEMAS: &[(Kind, &str)] = &[
     (daemon::KIND, daemon::SCHEMA),
     (file::KIND, file::SCHEMA),
     (pod::KIND, pod::SCHEMA),
+    (request::KIND, request::SCHEMA),
     (service::KIND, service::SCHEMA),
     (volume::KIND, volume::SCHEMA),
     (api_server::KIND, api_server::SCHEMA),

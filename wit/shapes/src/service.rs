@@ -7,7 +7,8 @@
 //!
 //! Source: `api/types/swarm` of moby and `daemon/cluster/executor/container` there.
 
-use crate::container::as_config;
+use crate::container::{DRIVER, HEALTH, MOUNT, ULIMIT, as_config, flat};
+use crate::fields::{Doubled, Holds, Struct, canonical};
 use crate::{Content, Kind, Node, Span};
 
 /// The kind of this shape.
@@ -123,6 +124,136 @@ pub const MOVES: &[(&str, &str)] = &[
     ),
     ("/HostConfig", "/Spec/TaskTemplate"),
 ];
+
+/// Moby's `ServiceSpec`: the body of `POST /services/create` and `POST /services/{id}/update`.
+const SPEC: Struct = Struct {
+    plain: &["Name", "Labels"],
+    nested: &[
+        ("TaskTemplate", Holds::One(&TASK)),
+        ("Mode", Holds::One(&MODE)),
+        ("UpdateConfig", Holds::One(&UPDATE)),
+        ("RollbackConfig", Holds::One(&UPDATE)),
+        ("Networks", Holds::List(&ATTACHMENT)),
+        ("EndpointSpec", Holds::One(&ENDPOINT)),
+    ],
+};
+
+const TASK: Struct = Struct {
+    plain: &["ForceUpdate", "Runtime"],
+    nested: &[
+        ("ContainerSpec", Holds::One(&CONTAINER)),
+        ("PluginSpec", Holds::One(&PLUGIN)),
+        ("NetworkAttachmentSpec", Holds::One(&ATTACHED)),
+        ("Resources", Holds::One(&RESOURCES)),
+        ("RestartPolicy", Holds::One(&RESTART)),
+        ("Placement", Holds::One(&PLACEMENT)),
+        ("Networks", Holds::List(&ATTACHMENT)),
+        ("LogDriver", Holds::One(&DRIVER)),
+    ],
+};
+
+const CONTAINER: Struct = Struct {
+    plain: &[
+        "Image",
+        "Labels",
+        "Command",
+        "Args",
+        "Hostname",
+        "Env",
+        "Dir",
+        "User",
+        "Groups",
+        "Init",
+        "StopSignal",
+        "TTY",
+        "OpenStdin",
+        "ReadOnly",
+        "StopGracePeriod",
+        "Hosts",
+        "Isolation",
+        "Sysctls",
+        "CapabilityAdd",
+        "CapabilityDrop",
+        "OomScoreAdj",
+    ],
+    nested: &[
+        ("Privileges", Holds::One(&PRIVILEGES)),
+        ("Mounts", Holds::List(&MOUNT)),
+        ("Healthcheck", Holds::One(&HEALTH)),
+        ("DNSConfig", Holds::One(&DNS)),
+        ("Secrets", Holds::List(&SECRET)),
+        ("Configs", Holds::List(&CONFIG)),
+        ("Ulimits", Holds::List(&ULIMIT)),
+    ],
+};
+
+const PRIVILEGES: Struct = Struct {
+    plain: &["NoNewPrivileges"],
+    nested: &[
+        ("CredentialSpec", Holds::One(&CREDENTIAL)),
+        ("SELinuxContext", Holds::One(&SELINUX)),
+        ("Seccomp", Holds::One(&SECCOMP)),
+        ("AppArmor", Holds::One(&APPARMOR)),
+    ],
+};
+const CREDENTIAL: Struct = flat(&["Config", "File", "Registry"]);
+const SELINUX: Struct = flat(&["Disable", "User", "Role", "Type", "Level"]);
+const SECCOMP: Struct = flat(&["Mode", "Profile"]);
+const APPARMOR: Struct = flat(&["Mode"]);
+const DNS: Struct = flat(&["Nameservers", "Search", "Options"]);
+const TARGET: Struct = flat(&["Name", "UID", "GID", "Mode"]);
+const SECRET: Struct = Struct {
+    plain: &["SecretID", "SecretName"],
+    nested: &[("File", Holds::One(&TARGET))],
+};
+const CONFIG: Struct = Struct {
+    plain: &["ConfigID", "ConfigName", "Runtime"],
+    nested: &[("File", Holds::One(&TARGET))],
+};
+const PLUGIN: Struct = flat(&["name", "remote", "privileges", "disabled", "env"]);
+const ATTACHED: Struct = flat(&["ContainerID"]);
+const RESOURCES: Struct = Struct {
+    plain: &["SwapBytes", "MemorySwappiness"],
+    nested: &[
+        ("Limits", Holds::One(&LIMITS)),
+        ("Reservations", Holds::One(&LIMITS)),
+    ],
+};
+const LIMITS: Struct = flat(&["NanoCPUs", "MemoryBytes", "Pids", "GenericResources"]);
+const RESTART: Struct = flat(&["Condition", "Delay", "MaxAttempts", "Window"]);
+const PLACEMENT: Struct = flat(&["Constraints", "Preferences", "MaxReplicas", "Platforms"]);
+const ATTACHMENT: Struct = flat(&["Target", "Aliases", "DriverOpts"]);
+const MODE: Struct = flat(&["Replicated", "Global", "ReplicatedJob", "GlobalJob"]);
+const UPDATE: Struct = flat(&[
+    "Parallelism",
+    "Delay",
+    "FailureAction",
+    "Monitor",
+    "MaxFailureRatio",
+    "Order",
+]);
+const PORT: Struct = flat(&[
+    "Name",
+    "Protocol",
+    "TargetPort",
+    "PublishedPort",
+    "PublishMode",
+]);
+const ENDPOINT: Struct = Struct {
+    plain: &["Mode"],
+    nested: &[("Ports", Holds::List(&PORT))],
+};
+
+/// Where a service stands in the body that asks for it: pointers into the shape and into the body.
+pub const BODY_MOVES: &[(&str, &str)] = &[("/Spec", "")];
+
+/// The service that a body of `POST /services/create` or `POST /services/{id}/update` asks for.
+/// Fields get their canonical spelling, and `doubled` those that have two.
+#[must_use]
+pub fn from_body(body: Node, doubled: &mut Vec<Doubled>) -> Node {
+    let span = body.span;
+    Node::map(span, [("Spec", canonical(body, &SPEC, doubled))])
+}
 
 /// The container that the tasks of a service start; none for a service whose tasks are not
 /// containers but plugins, or are attached from outside.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 /// A range of bytes in one of the texts that an object was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -242,6 +242,29 @@ impl Node {
     }
 }
 
+/// A value that stands nowhere.
+impl From<&Value> for Node {
+    fn from(value: &Value) -> Self {
+        let span = Span::default();
+        let content = match value {
+            Value::Null => Content::Null,
+            Value::Bool(value) => Content::Bool(*value),
+            Value::Number(number) => Content::Number(number.clone()),
+            Value::String(text) => Content::String(text.clone()),
+            Value::Array(items) => Content::List(items.iter().map(Self::from).collect()),
+            Value::Object(members) => {
+                let entries = members.iter().map(|(key, value)| Entry {
+                    key: key.clone(),
+                    key_span: span,
+                    value: value.into(),
+                });
+                Content::Map(entries.collect())
+            }
+        };
+        Self { span, content }
+    }
+}
+
 /// The number that a pointer's token stands for in a list: digits without a leading zero.
 fn index(token: &str) -> Option<usize> {
     let canonical =
@@ -334,6 +357,16 @@ mod tests {
         ] {
             assert!(sample().at(pointer).is_none(), "{pointer}");
         }
+    }
+
+    #[test]
+    fn a_value_stays_the_same_as_a_tree() {
+        let value = serde_json::json!({"a": [null, true, 1.5, "x"], "b": {}});
+        let tree = Node::from(&value);
+        assert_eq!(
+            serde_json::to_value(&tree).expect("a tree is valid JSON"),
+            value
+        );
     }
 
     #[test]

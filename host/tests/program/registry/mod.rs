@@ -3,6 +3,7 @@
 mod artifacts;
 mod fake;
 mod faults;
+mod lock;
 mod trust;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,170 @@
+//! What the verbs share that judge files.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, ensure};
+use clap::Args;
+
+use super::{ConstraintArgs, Loaded, PolicyArgs, input_error};
+use crate::catalog::Bundled;
+use crate::constraint::Today;
+use crate::review::{Court, Decision, Review, ReviewError};
+use crate::source::{self, Format, Images};
+
+/// How files are judged.
+#[derive(Args, Debug)]
+pub(super) struct JudgeArgs {
+    /// What the inputs are, where that cannot be told from their names or contents
+    #[arg(short, long, value_name = "KIND", value_parser = kind)]
+    kind: Option<Format>,
+
+    /// What is known of the images that the inputs name: a file with what docker image inspect
+    /// prints; can be given several times
+    #[arg(long, value_name = "FILE")]
+    images: Vec<PathBuf>,
+
+    #[command(flatten)]
+    constraints: ConstraintArgs,
+
+    #[command(flatten)]
+    pub(super) policies: PolicyArgs,
+}
+
+/// What became of the files, and what judged them.
+pub(super) struct Judged {
+    pub(super) review: Review,
+    pub(super) loaded: Loaded,
+}
+
+fn kind(name: &str) -> Result<Format, String> {
+    let known: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+    let format = Format::NAMES
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, format)| *format);
+    format.ok_or_else(|| format!("known kinds: {}", known.join(", ")))
+}
+
+impl JudgeArgs {
+    /// Judges files and folders.
+    pub(super) fn judge(&self, paths: &[String], pack: &[Bundled]) -> anyhow::Result<Judged> {
+        ensure!(
+            paths.iter().filter(|path| *path == "-").count() <= 1,
+            "standard input (-) is given more than once; name it once"
+        );
+        let loaded = self
+            .policies
+            .load_with(pack, &self.constraints.constraints)?;
+        let found = paths.iter().flat_map(|path| source::walk(path)).collect();
+        let inputs = source::group(found);
+        let folders = paths.iter().map(Path::new).filter(|path| path.is_dir());
+        let (rulebook, problems) = self.constraints.rulebook(&loaded, folders);
+        let (images, faults) = self.images();
+        let court = Court {
+            images: &images,
+            engine: &loaded.engine,
+            cache: loaded.cache.as_ref(),
+            rulebook: &rulebook,
+            today: Today::now(),
+        };
+        let progress = Progress::new(inputs.len());
+        let mut review = court.review(inputs, self.kind, &|| progress.step());
+        progress.finish();
+        review.errors = loaded.errors();
+        review.errors.extend(problems);
+        review.errors.extend(faults);
+        Ok(Judged { review, loaded })
+    }
+
+    /// What is known of images, and what is wrong with the files that say so.
+    fn images(&self) -> (Images, Vec<ReviewError>) {
+        let mut images = Images::default();
+        let mut faults = Vec::new();
+        for path in &self.images {
+            if let Err(fault) = images.add_file(path) {
+                faults.push(input_error(
+                    path.display().to_string(),
+                    fault.position,
+                    fault.message,
+                ));
+            }
+        }
+        (images, faults)
+    }
+}
+
+impl Judged {
+    /// What the review means for the caller; that nothing was judged is no clean review.
+    pub(super) fn decision(&self, paths: &[String]) -> anyhow::Result<Decision> {
+        let mut files = self.review.files.iter();
+        let judged = files.any(|file| file.skipped.is_none());
+        let decision = self.review.decision();
+        if !judged && decision != Decision::Failed {
+            return Err(nothing(&self.review, paths));
+        }
+        Ok(decision)
+    }
+}
+
+fn nothing(review: &Review, paths: &[String]) -> anyhow::Error {
+    let reasons = review
+        .files
+        .iter()
+        .filter_map(|file| Some(format!("{} {}", file.name, file.skipped.as_ref()?)));
+    let reasons: Vec<String> = reasons.take(5).collect();
+    let why = if reasons.is_empty() {
+        "there is no Dockerfile and no YAML or JSON file".to_owned()
+    } else {
+        reasons.join("; ")
+    };
+    anyhow!("nothing to judge in {}: {why}", paths.join(" "))
+}
+
+/// Says on a terminal how far long work has come.
+struct Progress {
+    total: usize,
+    done: AtomicUsize,
+    started: Instant,
+    shown: AtomicUsize,
+    terminal: bool,
+}
+
+/// Work that takes less than this says nothing.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            total,
+            done: AtomicUsize::new(0),
+            started: Instant::now(),
+            shown: AtomicUsize::new(0),
+            terminal,
+        }
+    }
+
+    fn step(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if !self.terminal || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let percent = done * 100 / self.total.max(1);
+        if self.shown.fetch_max(percent, Ordering::Relaxed) < percent {
+            let _ = write!(
+                std::io::stderr(),
+                "\r{done} of {} files judged ({percent} %)",
+                self.total
+            );
+        }
+    }
+
+    fn finish(&self) {
+        if self.shown.load(Ordering::Relaxed) > 0 {
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}

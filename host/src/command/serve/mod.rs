@@ -1,0 +1,253 @@
+//! `stridegate serve`: a gate for each kind of caller, and what all of them share.
+
+mod docker;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::say;
+use crate::catalog::Bundled;
+use crate::engine::{Engine, Limits};
+use crate::gateway::server::{self, Listener, Unread, reply};
+use crate::gateway::{Gate, Live, Log, LogTarget, Recipe, Say, Settings};
+use crate::review::Decision;
+
+/// Stand at a gate: judge what is asked of Docker while it is asked
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    #[command(subcommand)]
+    gate: Which,
+}
+
+#[derive(Debug, Subcommand)]
+enum Which {
+    Docker(docker::Docker),
+}
+
+impl Serve {
+    pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
+        match self.gate {
+            Which::Docker(docker) => docker.run(pack),
+        }
+    }
+}
+
+/// What every gate can be told.
+#[derive(Args, Debug)]
+struct GateArgs {
+    /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
+    /// times. They are read anew when they change, and on SIGHUP
+    #[arg(short, long = "constraints", value_name = "PATH", required = true)]
+    constraints: Vec<PathBuf>,
+
+    /// A policy to load: a .wasm file, or a folder of them; can be given several times. The
+    /// bundled policies stay, unless --only is given
+    #[arg(short, long = "policy", value_name = "PATH")]
+    policies: Vec<PathBuf>,
+
+    /// Leave the bundled policies out
+    #[arg(long, requires = "policies")]
+    only: bool,
+
+    /// Allow everything, and record what would have been denied
+    #[arg(long)]
+    dryrun: bool,
+
+    /// Where decisions are written to, a line of JSON for each; - is standard output, which
+    /// systemd passes on to the journal
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    log: PathBuf,
+
+    /// How large the log may become before it is renamed and a new one begun, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    log_size: u64,
+
+    /// How many old logs are kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    log_keep: u32,
+
+    /// Tell Prometheus at http://ADDRESS/metrics
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+
+    /// How long one policy may take for one object, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    timeout: u64,
+
+    /// How much memory one policy may use for one object, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=2048))]
+    memory: u64,
+
+    /// How many requests are judged at a time; as many as there are processors if it is not given
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+}
+
+impl GateArgs {
+    /// The gate; what is wrong with its set has been said if there is none.
+    fn gate(&self, name: &'static str, pack: &[Bundled]) -> anyhow::Result<Option<Arc<Gate>>> {
+        let workers = self
+            .workers
+            .map_or_else(rayon::current_num_threads, usize::from);
+        let memory =
+            usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
+        let limits = Limits {
+            memory,
+            deadline: Duration::from_millis(self.timeout),
+            until: None,
+        };
+        let engine = Engine::new(u32::try_from(workers).unwrap_or(u32::MAX), limits)?;
+        let recipe = Recipe {
+            bundled: if self.only { Vec::new() } else { pack.to_vec() },
+            policies: self.policies.clone(),
+            constraints: self.constraints.clone(),
+        };
+        let live = match Live::new(recipe, engine) {
+            Ok(live) => Arc::new(live),
+            Err(wrong) => {
+                wrong
+                    .iter()
+                    .for_each(|wrong| say(&format!("error: {wrong}")));
+                return Ok(None);
+            }
+        };
+        let target = if self.log.as_os_str() == "-" {
+            LogTarget::Stdout
+        } else {
+            LogTarget::File {
+                path: self.log.clone(),
+                size: self.log_size << 20,
+                keep: self.log_keep,
+            }
+        };
+        let log = Log::open(&target)
+            .with_context(|| format!("the log {} cannot be opened", self.log.display()))?;
+        let settings = Settings {
+            gate: name,
+            dryrun: self.dryrun,
+            workers,
+        };
+        Ok(Some(Arc::new(Gate::new(
+            live,
+            Some(log),
+            settings,
+            voice(),
+        )?)))
+    }
+
+    /// Runs a gate until it is asked to stop: its server, the renewal of its set, its metrics.
+    fn run<S>(&self, gate: &Arc<Gate>, serve: S) -> anyhow::Result<Decision>
+    where
+        S: AsyncFnOnce() -> anyhow::Result<()>,
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let metrics = self.metrics;
+        runtime.block_on(async {
+            let renewed = Arc::clone(gate);
+            let reopened = Arc::clone(gate);
+            let watch = Arc::clone(gate.live()).watch(
+                voice(),
+                move |renewal| {
+                    renewed.metrics().renewed(renewal);
+                    renewed.metrics().in_force(&renewed.live().current());
+                },
+                move || reopened.reopen_log(),
+            );
+            let watch = tokio::spawn(watch);
+            if let Some(address) = metrics {
+                let listener = Listener::tcp(address, None).await?;
+                let address = listener.address().unwrap_or(address);
+                say(&format!("Prometheus is told at http://{address}/metrics"));
+                tokio::spawn(tell_prometheus(listener, Arc::clone(gate)));
+            }
+            self.say_start(gate);
+            let served = serve().await;
+            watch.abort();
+            served
+        })?;
+        Ok(Decision::Clean)
+    }
+
+    fn say_start(&self, gate: &Gate) {
+        let set = gate.live().current();
+        let (constraints, exceptions) = (
+            set.rulebook.constraints.len(),
+            set.rulebook.exceptions.len(),
+        );
+        say(&format!(
+            "{constraints} constraints and {exceptions} exceptions are in force (set {:.12})",
+            set.digest
+        ));
+        if self.dryrun {
+            say("--dryrun: everything is allowed, and what would be denied is recorded");
+        }
+    }
+}
+
+async fn tell_prometheus(listener: Listener, gate: Arc<Gate>) {
+    let answer = move |head: hyper::http::request::Parts, _: Result<_, Unread>| {
+        let text = (head.uri.path() == "/metrics").then(|| gate.metrics().text());
+        async move {
+            const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            match text {
+                Some(text) => reply(hyper::StatusCode::OK, MEDIA, text),
+                None => reply(hyper::StatusCode::NOT_FOUND, "text/plain", "see /metrics\n"),
+            }
+        }
+    };
+    let limits = server::Limits {
+        body: 0,
+        connections: 16,
+        ..server::Limits::default()
+    };
+    listener
+        .serve(limits, voice(), std::future::pending(), answer)
+        .await;
+}
+
+/// Serves a listener until the program is asked to stop, and tells systemd when it is ready and
+/// when it stops.
+async fn until_stopped<F, A>(listener: Listener, answer: F) -> anyhow::Result<()>
+where
+    F: Fn(hyper::http::request::Parts, Result<hyper::body::Bytes, Unread>) -> A
+        + Clone
+        + Send
+        + 'static,
+    A: Future<Output = server::Reply> + Send + 'static,
+{
+    let stop = server::asked_to_stop()?;
+    tell_systemd("READY=1");
+    let stop = async {
+        stop.await;
+        tell_systemd("STOPPING=1");
+        say("stopping: requests that are being judged get their answer");
+    };
+    listener
+        .serve(server::Limits::default(), voice(), stop, answer)
+        .await;
+    Ok(())
+}
+
+/// Tells systemd what has become of this service, if it started it and wants to know.
+fn tell_systemd(what: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let socket = std::os::unix::net::UnixDatagram::unbound();
+    let told = socket.and_then(|socket| socket.send_to(what.as_bytes(), path));
+    if let Err(error) = told {
+        say(&format!("systemd cannot be told {what}: {error}"));
+    }
+}
+
+fn voice() -> Say {
+    Arc::new(|line: &str| say(line))
+}

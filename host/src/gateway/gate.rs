@@ -1,0 +1,220 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::ruling::{self, IdentityRecord};
+use super::{Live, Log, Metrics, Record, Ruling, Say, Set};
+use crate::constraint::Today;
+use crate::review::Court;
+use crate::source::{Images, Reading};
+
+/// How a gate decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `docker` or `kubernetes`.
+    pub gate: &'static str,
+    /// Whether denials are only recorded.
+    pub dryrun: bool,
+    /// How many requests are judged at a time; the engine of its set can make as many calls.
+    pub workers: usize,
+}
+
+/// A request, as far as it is not objects.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// When it came.
+    pub at: Instant,
+    /// What its caller calls it; none if it has no name for it.
+    pub id: Option<String>,
+    /// The user, if the transport knows one.
+    pub user: Option<String>,
+    /// The groups of the user.
+    pub groups: Vec<String>,
+    /// What is asked: the endpoint, or the operation.
+    pub endpoint: String,
+}
+
+/// Judges requests with the set in force, and records what it decided.
+pub struct Gate {
+    live: Arc<Live>,
+    workers: rayon::ThreadPool,
+    log: Option<Log>,
+    metrics: Metrics,
+    settings: Settings,
+    say: Say,
+}
+
+impl Gate {
+    /// A gate.
+    pub fn new(
+        live: Arc<Live>,
+        log: Option<Log>,
+        settings: Settings,
+        say: Say,
+    ) -> anyhow::Result<Self> {
+        let workers = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.workers)
+            .thread_name(|number| format!("judge-{number}"))
+            // The caller of a task that panics is told by its channel.
+            .panic_handler(|_| ())
+            .build()?;
+        let metrics = Metrics::new(settings.gate);
+        metrics.in_force(&live.current());
+        Ok(Self {
+            live,
+            workers,
+            log,
+            metrics,
+            settings,
+            say,
+        })
+    }
+
+    /// The set in force, and its renewal.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// What Prometheus is told.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Judges the objects of a request, and records the ruling, even if nobody waits for it any
+    /// more. What has no answer when `within` is over, from the arrival of the request, counts as
+    /// an error. What is not yet known is no reason to deny a request that is `pending`: it will be
+    /// judged once more before anything comes of it.
+    pub async fn judge(
+        self: &Arc<Self>,
+        asked: Asked,
+        reading: Reading,
+        images: Images,
+        pending: bool,
+        within: Duration,
+    ) -> Ruling {
+        let (answer, answered) = oneshot::channel();
+        let gate = Arc::clone(self);
+        let task = asked.clone();
+        self.workers.spawn(move || {
+            let ruling = gate.judge_here(&task, reading, &images, pending, within);
+            // Its caller may be gone.
+            let _ = answer.send(ruling);
+        });
+        match answered.await {
+            Ok(ruling) => ruling,
+            Err(_) => self.rule(
+                &asked,
+                Ruling::denial("the gate failed over this request; please report it"),
+            ),
+        }
+    }
+
+    /// Judges on the thread that calls, which has to be one of a pool of no more threads than the
+    /// engine can make calls.
+    fn judge_here(
+        &self,
+        asked: &Asked,
+        reading: Reading,
+        images: &Images,
+        pending: bool,
+        within: Duration,
+    ) -> Ruling {
+        let set = self.live.current();
+        let engine = self.live.engine().until(asked.at + within);
+        let court = Court {
+            engine: &engine,
+            cache: None,
+            rulebook: &set.rulebook,
+            images,
+            today: Today::now(),
+        };
+        let objects = if self.log.is_some() {
+            reading.objects.clone()
+        } else {
+            Vec::new()
+        };
+        let review = court.judge(&asked.endpoint, reading);
+        let mut ruling = Ruling {
+            dryrun: self.settings.dryrun,
+            ..Ruling::of(&review)
+        };
+        if pending {
+            ruling.wait();
+        }
+        let objects = ruling::records(objects, &review);
+        self.record(asked, &ruling, &set, objects);
+        ruling
+    }
+
+    /// Records a ruling that needed no policy, and returns it as it is enforced.
+    pub fn rule(&self, asked: &Asked, ruling: Ruling) -> Ruling {
+        let ruling = Ruling {
+            dryrun: self.settings.dryrun,
+            ..ruling
+        };
+        self.record(asked, &ruling, &self.live.current(), Vec::new());
+        ruling
+    }
+
+    fn record(
+        &self,
+        asked: &Asked,
+        ruling: &Ruling,
+        set: &Set,
+        objects: Vec<ruling::ObjectRecord>,
+    ) {
+        let took = asked.at.elapsed();
+        self.metrics.decided(&asked.endpoint, ruling, took);
+        let Some(log) = &self.log else { return };
+        let time = SystemTime::now()
+            .checked_sub(took)
+            .and_then(|time| Timestamp::try_from(time).ok());
+        let record = Record {
+            time: time.unwrap_or(Timestamp::UNIX_EPOCH),
+            gate: self.settings.gate.into(),
+            id: asked.id.clone(),
+            user: asked.user.clone(),
+            groups: asked.groups.clone(),
+            endpoint: asked.endpoint.clone(),
+            object: objects
+                .first()
+                .map(|object| IdentityRecord::clone(&object.identity)),
+            decision: if ruling.denials.is_empty() {
+                "allow"
+            } else {
+                "deny"
+            }
+            .into(),
+            dryrun: ruling.dryrun && !ruling.denials.is_empty(),
+            pending: ruling.pending,
+            denials: ruling.denials.clone(),
+            warnings: ruling.warnings.clone(),
+            checks: ruling.checks.clone(),
+            errors: ruling.errors.clone(),
+            passed: ruling.passed,
+            not_applicable: ruling.not_applicable,
+            set: set.digest.chars().take(12).collect(),
+            microseconds: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            objects,
+        };
+        if let Err(error) = log.write(&record) {
+            self.metrics.unwritten();
+            (self.say)(&format!(
+                "the decision could not be written to the log: {error}"
+            ));
+        }
+    }
+
+    /// Opens the log anew, after somebody else has renamed it.
+    pub fn reopen_log(&self) {
+        if let Some(Err(error)) = self.log.as_ref().map(Log::reopen) {
+            (self.say)(&format!(
+                "the log of decisions cannot be opened anew: {error}"
+            ));
+        }
+    }
+}

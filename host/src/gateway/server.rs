@@ -1,0 +1,314 @@
+//! Carries requests to a gate: HTTP over a Unix socket, TCP or TLS, with limits on everything that
+//! a peer could use up.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::fs::Mode;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use super::Say;
+
+/// What peers may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub body: usize,
+    /// How long the head of a request, its body, and a TLS handshake may each take. A connection
+    /// on which nothing is asked for as long is closed.
+    pub patience: Duration,
+    /// How many connections are served at a time; others wait.
+    pub connections: usize,
+    /// How long requests that are being answered have when the server stops.
+    pub farewell: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 16 << 20,
+            patience: Duration::from_secs(10),
+            connections: 4096,
+            farewell: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the body of a request is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is larger than the limit.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+    /// The peer broke off.
+    Broken,
+}
+
+impl Unread {
+    /// The status that answers it.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A response that is at hand as a whole, and so is sent in one write.
+pub type Reply = Response<Full<Bytes>>;
+
+/// A response.
+#[must_use]
+pub fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The settings of TLS for the next connection, so that certificates can be renewed.
+pub type Tls = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+
+/// Where a server listens.
+pub enum Listener {
+    /// On a Unix socket.
+    Unix(Socket),
+    /// On TCP, with TLS if there are settings for it.
+    Tcp(TcpListener, Option<Tls>),
+}
+
+/// A Unix socket that is removed when it is no longer served.
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Listener {
+    /// Listens on a Unix socket that only its owner can use. One that nobody serves any more is
+    /// replaced.
+    pub async fn unix(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder of {shown} cannot be made"))?;
+        }
+        if let Ok(metadata) = path.symlink_metadata() {
+            if !metadata.file_type().is_socket() {
+                bail!("{shown} is there and is no socket; remove it or choose another path");
+            }
+            if UnixStream::connect(path).await.is_ok() {
+                bail!(
+                    "{shown} is served already, by another stridegate or another plugin; stop that one"
+                );
+            }
+            std::fs::remove_file(path).with_context(|| format!("{shown} cannot be replaced"))?;
+        }
+        let everyone = rustix::process::umask(Mode::from_raw_mode(0o177));
+        let listener = UnixListener::bind(path);
+        rustix::process::umask(everyone);
+        let listener = listener.with_context(|| format!("cannot listen on {shown}"))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .with_context(|| format!("{shown} cannot be kept to its owner"))?;
+        Ok(Self::Unix(Socket {
+            listener,
+            path: path.to_owned(),
+        }))
+    }
+
+    /// Listens on TCP.
+    pub async fn tcp(address: SocketAddr, tls: Option<Tls>) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        Ok(Self::Tcp(listener, tls))
+    }
+
+    /// The address of TCP, which the system chose if its port was given as 0.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp(listener, _) => listener.local_addr().ok(),
+        }
+    }
+
+    /// Answers requests until `stop` is ready, and then those that are being answered.
+    ///
+    /// `answer` gets the head of a request, and its body or why it is not there. What it returns
+    /// is lost if its peer is gone, and it is not called to its end then: what has to happen
+    /// anyway belongs into a task of its own.
+    pub async fn serve<F, A>(
+        self,
+        limits: Limits,
+        say: Say,
+        stop: impl Future<Output = ()>,
+        answer: F,
+    ) where
+        F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
+        A: Future<Output = Reply> + Send + 'static,
+    {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.accept().await)
+            };
+            let (place, stream) = tokio::select! {
+                next = next => next,
+                () = &mut stop => break,
+            };
+            let stream = match stream {
+                Ok(stream) => stream,
+                Err(error) => {
+                    say(&format!("a connection could not be accepted: {error}"));
+                    // Too many open files: some will be closed.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let (watcher, answer) = (graceful.watcher(), answer.clone());
+            tokio::spawn(async move {
+                stream.serve(limits, watcher, answer).await;
+                drop(place);
+            });
+        }
+        drop(self);
+        let _ = tokio::time::timeout(limits.farewell, graceful.shutdown()).await;
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(socket) => Ok(Stream::Unix(socket.listener.accept().await?.0)),
+            Self::Tcp(listener, tls) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream, tls.as_ref().map(|tls| tls())))
+            }
+        }
+    }
+}
+
+enum Stream {
+    Unix(UnixStream),
+    Tcp(tokio::net::TcpStream, Option<Arc<ServerConfig>>),
+}
+
+impl Stream {
+    async fn serve<F, A>(self, limits: Limits, watcher: Watcher, answer: F)
+    where
+        F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
+        A: Future<Output = Reply> + Send + 'static,
+    {
+        match self {
+            Self::Unix(stream) => connection(stream, false, limits, watcher, answer).await,
+            Self::Tcp(stream, None) => connection(stream, false, limits, watcher, answer).await,
+            Self::Tcp(stream, Some(config)) => {
+                let handshake = TlsAcceptor::from(config).accept(stream);
+                // A peer that speaks no TLS or trusts nobody here is its own concern.
+                if let Ok(Ok(stream)) = tokio::time::timeout(limits.patience, handshake).await {
+                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    connection(stream, http2, limits, watcher, answer).await;
+                }
+            }
+        }
+    }
+}
+
+/// Answers the requests of one connection. The version of HTTP is known before: looking for it
+/// would wait for a peer that says nothing.
+async fn connection<S, F, A>(stream: S, http2: bool, limits: Limits, watcher: Watcher, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
+    A: Future<Output = Reply> + Send + 'static,
+{
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if http2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.patience)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.patience)
+        .max_concurrent_streams(256);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let body = read(body, limits).await;
+            Ok::<_, Infallible>(answer(head, body).await)
+        }
+    });
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    // A peer that goes away or sends no HTTP is its own concern.
+    let _ = watcher.watch(connection).await;
+}
+
+async fn read(body: Incoming, limits: Limits) -> Result<Bytes, Unread> {
+    let all = Limited::new(body, limits.body).collect();
+    match tokio::time::timeout(limits.patience, all).await {
+        Err(_) => Err(Unread::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(_)) => Err(Unread::Broken),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+/// Ready when the program is asked to stop: by SIGTERM or SIGINT. Both are caught from now on.
+pub fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

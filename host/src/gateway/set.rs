@@ -1,0 +1,240 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Say;
+use crate::catalog::{Bundled, Catalog};
+use crate::constraint::{self, Rulebook, Source};
+use crate::engine::Engine;
+
+/// How often it is looked whether a file has changed.
+const POLL: Duration = Duration::from_secs(2);
+
+/// What a set is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Recipe {
+    /// The policies that are part of the program; empty to leave them out.
+    pub bundled: Vec<Bundled>,
+    /// Policies: files, and folders of them.
+    pub policies: Vec<PathBuf>,
+    /// Constraints and exceptions: files, and folders of them.
+    pub constraints: Vec<PathBuf>,
+}
+
+/// Policies, constraints and exceptions that are in force together.
+pub struct Set {
+    /// The policies.
+    pub catalog: Catalog,
+    /// What applies, and what is excepted.
+    pub rulebook: Rulebook,
+    /// Names what it was made of, in hexadecimal: equal sets have equal names.
+    pub digest: String,
+}
+
+impl Recipe {
+    /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
+    /// not compiled anew.
+    pub fn make(&self, engine: &Engine, before: Option<&Catalog>) -> Result<Set, Vec<String>> {
+        let digest = self.digest();
+        let mut catalog = before.map(Catalog::renew).unwrap_or_default();
+        catalog.add_bundled(engine, None, &self.bundled);
+        for path in &self.policies {
+            catalog.add_path(engine, None, path);
+        }
+        let failed = catalog.errors.iter();
+        let mut wrong: Vec<String> = failed
+            .map(|failed| format!("{} {:#}", failed.origin, failed.error))
+            .collect();
+        let mut rulebook = Rulebook::default();
+        let mut problems = Vec::new();
+        for source in Source::named(&self.constraints) {
+            match source {
+                Ok(source) => {
+                    constraint::read(
+                        &source,
+                        &catalog,
+                        engine,
+                        None,
+                        &mut rulebook,
+                        &mut problems,
+                    );
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        wrong.extend(problems.into_iter().map(|problem| match problem.position {
+            Some(at) => format!(
+                "{}:{}:{}: {}",
+                problem.file, at.line, at.column, problem.message
+            ),
+            None => format!("{}: {}", problem.file, problem.message),
+        }));
+        if rulebook.constraints.is_empty() && wrong.is_empty() {
+            wrong.push(
+                "there are no constraints, so that everything would pass; name some with -c".into(),
+            );
+        }
+        if wrong.is_empty() {
+            Ok(Set {
+                catalog,
+                rulebook,
+                digest,
+            })
+        } else {
+            Err(wrong)
+        }
+    }
+
+    /// The digest of all that a set is made of, as it is on disk now. A file that cannot be read
+    /// counts as one that says so.
+    fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for (_, bytes) in &self.bundled {
+            digest.update(bytes.len().to_le_bytes());
+        }
+        let files = self
+            .constraints
+            .iter()
+            .chain(&self.policies)
+            .flat_map(|path| files(path));
+        for path in files {
+            let content =
+                std::fs::read(&path).unwrap_or_else(|error| error.to_string().into_bytes());
+            for part in [path.as_os_str().as_encoded_bytes(), &content] {
+                digest.update(part.len().to_le_bytes());
+                digest.update(part);
+            }
+        }
+        let bytes: [u8; 32] = digest.finalize().into();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A path, or what stands in the folder that it names.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = path.read_dir() else {
+        return vec![path.to_owned()];
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    files.retain(|path| path.is_file());
+    files.sort();
+    files
+}
+
+/// What came of looking for a new set.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Nothing has changed since the last time.
+    Same,
+    /// A new set is in force.
+    Renewed,
+    /// The new set is bad, and why; the old one stays in force.
+    Kept(Vec<String>),
+}
+
+/// The set in force. It is replaced as a whole: a decision sees one set from its beginning to its
+/// end.
+pub struct Live {
+    recipe: Recipe,
+    engine: Engine,
+    current: RwLock<Arc<Set>>,
+    /// The digest of what was looked at last, good or bad.
+    seen: Mutex<String>,
+}
+
+impl Live {
+    /// Makes the first set; the error lists everything that is wrong with it.
+    pub fn new(recipe: Recipe, engine: Engine) -> Result<Self, Vec<String>> {
+        let set = recipe.make(&engine, None)?;
+        Ok(Self {
+            seen: Mutex::new(set.digest.clone()),
+            current: RwLock::new(Arc::new(set)),
+            recipe,
+            engine,
+        })
+    }
+
+    /// What runs the policies.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The set in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Set> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks for a new set, and puts it in force if it is good. Blocks while policies are compiled.
+    pub fn renew(&self) -> Renewal {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = self.recipe.digest();
+        if *seen == digest {
+            return Renewal::Same;
+        }
+        *seen = digest;
+        match self
+            .recipe
+            .make(&self.engine, Some(&self.current().catalog))
+        {
+            Ok(set) => {
+                // What was read while files changed is looked at again.
+                seen.clone_from(&set.digest);
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+                Renewal::Renewed
+            }
+            Err(wrong) => Renewal::Kept(wrong),
+        }
+    }
+
+    /// Renews the set on SIGHUP and when its files change, for as long as the program runs;
+    /// `renewed` hears of each attempt that found something new, and `hang_up` of each SIGHUP.
+    pub async fn watch(
+        self: Arc<Self>,
+        say: Say,
+        renewed: impl Fn(&Renewal) + Send,
+        hang_up: impl Fn() + Send,
+    ) -> std::io::Result<()> {
+        let mut signals = signal(SignalKind::hangup())?;
+        loop {
+            let asked = tokio::select! {
+                _ = signals.recv() => true,
+                () = tokio::time::sleep(POLL) => false,
+            };
+            if asked {
+                hang_up();
+            }
+            let live = Arc::clone(&self);
+            let renewal = tokio::task::spawn_blocking(move || live.renew()).await;
+            let renewal = renewal.unwrap_or_else(|error| Renewal::Kept(vec![error.to_string()]));
+            match &renewal {
+                Renewal::Same if asked => say("reload: nothing has changed"),
+                Renewal::Same => {}
+                Renewal::Renewed => {
+                    let set = self.current();
+                    say(&format!(
+                        "reload: {} constraints and {} exceptions are in force (set {:.12})",
+                        set.rulebook.constraints.len(),
+                        set.rulebook.exceptions.len(),
+                        set.digest
+                    ));
+                }
+                Renewal::Kept(wrong) => {
+                    say("reload: the new set is bad, and the old one stays in force:");
+                    wrong
+                        .iter()
+                        .for_each(|wrong| say(&format!("reload: {wrong}")));
+                }
+            }
+            if renewal != Renewal::Same {
+                renewed(&renewal);
+            }
+        }
+    }
+}

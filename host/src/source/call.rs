@@ -1,0 +1,555 @@
+//! A request to the Docker Engine API, as the engine tells an authorization plugin of it.
+//!
+//! The plugin sees the method, the URI, the headers and, of bodies in JSON, the body. What it does
+//! not see the engine may read all the same, so that a request of which it is not certain what the
+//! engine makes of it has a fault here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use stridegate_shapes::fields::{Doubled, means};
+use stridegate_shapes::request::{self, Body, Endpoint, Target};
+use stridegate_shapes::{Kind, container, exec, network, service, volume};
+
+use super::docker::{doubled_message, merged};
+use super::{Fault, InputFault, Reading, json};
+use crate::object::{Content, Identity, Move, Node, Object, Request, Span, Text, Written};
+
+/// A request to the engine.
+#[derive(Debug)]
+pub struct Call {
+    /// The method.
+    pub method: String,
+    /// The path and the query as the engine got them.
+    pub uri: String,
+    /// Where the engine routes it; none if that is not known here.
+    pub endpoint: Option<Endpoint>,
+    /// What the path names: a container, an exec, an image; empty if nothing.
+    pub name: String,
+    /// The user, if the transport knows one.
+    pub user: Option<String>,
+    /// Why it is not certain what the engine makes of it; what is uncertain is no request to grant.
+    pub faults: Vec<String>,
+    target: Target,
+    request: Arc<Request>,
+    headers: Vec<(String, String)>,
+    /// The text of the call, and that of its body.
+    texts: Vec<Arc<Text>>,
+    uri_span: Span,
+    body_span: Span,
+    /// The body, with its fields in their canonical spelling where the shape has no other.
+    body: Option<Node>,
+}
+
+/// What the engine has to be asked before a call can be judged: what is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The container that is started or changed.
+    Container(String),
+    /// The exec that is started.
+    Exec(String),
+    /// The service that is set back to what it was.
+    Service(String),
+}
+
+/// Whether a text can hold a call at all.
+pub(super) fn is_plausible(content: &str) -> bool {
+    content.contains("\"RequestMethod\"")
+}
+
+/// Whether a document is a call.
+pub(super) fn recognises(_name: &Path, document: &Node) -> bool {
+    document.text("RequestMethod").is_some() && document.text("RequestUri").is_some()
+}
+
+/// Reads a call that was recorded.
+pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut Reading) {
+    let call = Call::of(document, text);
+    let judged = call.reading(name);
+    reading.written += judged.written;
+    reading.objects.extend(judged.objects);
+    reading.faults.extend(judged.faults);
+}
+
+impl Call {
+    /// Reads a call: the JSON that the engine posts.
+    pub fn parse(text: &Arc<Text>) -> Result<Self, Fault> {
+        let document = json::read(&text.content)?;
+        if recognises(Path::new(""), &document) {
+            Ok(Self::of(&document, text))
+        } else {
+            let message = "is no call of the engine: RequestMethod and RequestUri are missing";
+            Err(Fault::new(0, message))
+        }
+    }
+
+    fn of(document: &Node, text: &Arc<Text>) -> Self {
+        let mut faults = Vec::new();
+        let field = |key| document.text(key).filter(|value: &&str| !value.is_empty());
+        let method = field("RequestMethod").unwrap_or_default().to_owned();
+        let uri = field("RequestUri").unwrap_or_default().to_owned();
+        let target = Target::parse(&uri).unwrap_or_else(|why| {
+            faults.push(format!("{why}; engines do not agree on what it means"));
+            let path = uri.clone();
+            Target {
+                version: None,
+                path,
+                query: Vec::new(),
+            }
+        });
+        let routed = target.endpoint(&method);
+        let endpoint = routed.map(|(endpoint, _)| endpoint);
+        let name = routed.map_or("", |(_, name)| name).to_owned();
+        let headers = document
+            .get("RequestHeaders")
+            .map(Node::entries)
+            .unwrap_or_default();
+        let headers = headers
+            .iter()
+            .filter_map(|entry| Some((entry.key.clone(), entry.value.as_str()?.to_owned())));
+        let user = field("User").map(str::to_owned);
+        let mut attributes = serde_json::Map::new();
+        if let Some(method) = field("UserAuthNMethod") {
+            attributes.insert("authentication".into(), method.into());
+        }
+        let request = Request {
+            operation: endpoint
+                .map_or(request::UNKNOWN, |endpoint| endpoint.name)
+                .into(),
+            user: user.clone(),
+            attributes,
+            ..Request::default()
+        };
+        let span = |key| document.get(key).map_or(document.span, |node| node.span);
+        let mut call = Self {
+            method,
+            uri,
+            endpoint,
+            name,
+            user,
+            faults,
+            target,
+            request: Arc::new(request),
+            headers: headers.collect(),
+            texts: vec![Arc::clone(text)],
+            uri_span: span("RequestUri"),
+            body_span: span("RequestBody"),
+            body: None,
+        };
+        match call.decode(field("RequestBody")) {
+            Ok(body) => call.body = body,
+            Err(why) => call.faults.push(why),
+        }
+        call
+    }
+
+    /// A header by its name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The name of its endpoint.
+    #[must_use]
+    pub fn endpoint_name(&self) -> &'static str {
+        self.endpoint
+            .map_or(request::UNKNOWN, |endpoint| endpoint.name)
+    }
+
+    /// Whether it only shows what is there. An unknown endpoint does, by the meaning of its method.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        match self.endpoint {
+            Some(endpoint) => endpoint.reads(),
+            None => matches!(self.method.as_str(), "GET" | "HEAD"),
+        }
+    }
+
+    /// The JSON body; why it is not certain what the engine reads as one.
+    fn decode(&mut self, encoded: Option<&str>) -> Result<Option<Node>, String> {
+        // The engine reads no body of these, not even as a form.
+        if !matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
+            return Ok(None);
+        }
+        let kind = self.endpoint.map(|endpoint| endpoint.body);
+        let Some(encoded) = encoded else {
+            return self.without_body(kind).map(|()| None);
+        };
+        let text = STANDARD
+            .decode(encoded)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let text = text.ok_or("the body is not UTF-8 text; write it in UTF-8")?;
+        match kind {
+            Some(Body::None | Body::Opaque | Body::Hidden) => return Ok(None),
+            Some(Body::Json | Body::OptionalJson | Body::UntypedJson) | None => {}
+        }
+        let body = json::read(&text)
+            .map_err(|fault| format!("the body is not one JSON value: {}", fault.message))?;
+        let body = self.check(body, &text)?;
+        let name = self
+            .texts
+            .first()
+            .map(|text| format!("{} (body)", text.name));
+        self.texts
+            .push(Arc::new(Text::new(name.unwrap_or_default(), text)));
+        Ok(Some(body))
+    }
+
+    /// Why a request of which no body is seen may have one all the same. The engine shows no body
+    /// that is too large or of another type than JSON, and of a header that is given twice only
+    /// the last.
+    fn without_body(&self, kind: Option<Body>) -> Result<(), String> {
+        let content = self.header("Content-Type");
+        let empty = self.header("Content-Length") == Some("0");
+        let media = content.map(|content| {
+            content
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase()
+        });
+        let form = media.as_deref().is_some_and(|media| {
+            media == "application/x-www-form-urlencoded" || media.starts_with("multipart/")
+        });
+        let length = self
+            .header("Content-Length")
+            .map_or(String::new(), |length| format!(" of {length} bytes"));
+        let endpoint = self.endpoint_name();
+        match kind {
+            Some(Body::Json) => Err(format!(
+                "{endpoint} needs a body and the engine shows none: send it as application/json, and smaller than the engine's limit"
+            )),
+            Some(Body::OptionalJson) if !empty && content.is_some() => Err(format!(
+                "{endpoint} may have a body{length} that the engine does not show: send Content-Length: 0"
+            )),
+            Some(Body::UntypedJson) if !empty => Err(format!(
+                "{endpoint} may have a body{length} that the engine does not show: send Content-Length: 0, or application/json"
+            )),
+            // The engine takes the fields of a form for parameters of the query.
+            _ if form && !empty => {
+                Err("a form may change the parameters of the query; send no body".into())
+            }
+            Some(Body::None) if !empty && content.is_some() => Err(format!(
+                "{endpoint} takes no body and may have one{length} that the engine does not show: send Content-Length: 0"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A body in which every field has one spelling and one value.
+    fn check(&self, body: Node, text: &str) -> Result<Node, String> {
+        if !json::doubled_keys(text).is_empty() {
+            return Err(doubled_message("a key stands twice"));
+        }
+        let keys: Vec<&str> = body
+            .entries()
+            .iter()
+            .map(|entry| entry.key.as_str())
+            .collect();
+        let twice =
+            (1..keys.len()).find(|&at| keys[..at].iter().any(|key| folds_to(key, keys[at])));
+        if let Some(at) = twice {
+            return Err(doubled_message(&format!("{} has two spellings", keys[at])));
+        }
+        let mut doubled = Vec::new();
+        let mut body = request::body(self.endpoint.as_ref(), body, &mut doubled);
+        if let Some(Doubled { field, .. }) = doubled.first() {
+            return Err(doubled_message(&format!("{field} has two spellings")));
+        }
+        body.in_text(1);
+        Ok(body)
+    }
+
+    /// What has to be asked of the engine before it can be judged.
+    #[must_use]
+    pub fn lookup(&self) -> Option<Lookup> {
+        let name = || self.name.clone();
+        match self.endpoint_name() {
+            "container.start" | "container.restart" | "container.update" => {
+                Some(Lookup::Container(name()))
+            }
+            "exec.start" => Some(Lookup::Exec(name())),
+            "service.update" if !self.target.first("rollback").is_empty() => {
+                Some(Lookup::Service(name()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The objects that it asks for, without what exists already; `name` is that of an object that
+    /// has none. Its faults are among those of the reading.
+    #[must_use]
+    pub fn reading(&self, name: &str) -> Reading {
+        let mut made = Made::new(self);
+        if self.faults.is_empty() {
+            self.objects(name, &mut made);
+        }
+        self.finish(made)
+    }
+
+    /// The objects that it makes of what the engine knows already: the answer to its
+    /// [`Self::lookup`].
+    #[must_use]
+    pub fn reading_with(&self, known: &Arc<Text>) -> Reading {
+        let mut made = Made::new(self);
+        match json::read(&known.content) {
+            Err(fault) => made.problem(format!(
+                "the engine's answer is not JSON: {}",
+                fault.message
+            )),
+            Ok(known_document) => {
+                let mut document = known_document;
+                document.in_text(2);
+                made.texts.resize_with(2, || Arc::new(Text::new("", "")));
+                made.texts.push(Arc::clone(known));
+                self.objects_of(document, &mut made);
+            }
+        }
+        self.finish(made)
+    }
+
+    fn finish(&self, made: Made) -> Reading {
+        let position = self
+            .texts
+            .first()
+            .map(|text| text.position(self.body_span.start as usize));
+        let uri = self
+            .texts
+            .first()
+            .map(|text| text.position(self.uri_span.start as usize));
+        let at = if self.body_span == self.uri_span {
+            uri
+        } else {
+            position
+        };
+        let messages = self.faults.iter().cloned().chain(made.problems);
+        let faults = messages.map(|message| InputFault {
+            position: at,
+            message,
+        });
+        Reading {
+            text: self.texts.first().cloned(),
+            objects: made.objects,
+            written: 1,
+            skipped: None,
+            faults: faults.collect(),
+        }
+    }
+
+    fn objects(&self, name: &str, made: &mut Made) {
+        let name = |own: Option<&str>| own.filter(|own| !own.is_empty()).unwrap_or(name).to_owned();
+        let body = self.body.clone();
+        let text = |key: &str| {
+            body.as_ref()
+                .and_then(|body| body.text(key))
+                .map(str::to_owned)
+        };
+        match (self.endpoint_name(), &self.body) {
+            ("container.create", Some(body)) => {
+                let named = self.target.first("name").trim_start_matches('/').to_owned();
+                let mut document = made.converted(body, container::from_create);
+                if !named.is_empty() {
+                    let span = self.uri_span;
+                    document.set("Name", span, Node::string(span, format!("/{named}")));
+                }
+                made.add(
+                    &container::KIND,
+                    name(Some(&named)),
+                    document,
+                    container::MOVES,
+                );
+            }
+            ("exec.create", Some(body)) => {
+                let mut document = made.converted(body, exec::from_create);
+                let span = self.uri_span;
+                document.set("ContainerID", span, Node::string(span, &self.name));
+                made.add(&exec::KIND, self.name.clone(), document, &[]);
+            }
+            ("volume.create", Some(body)) => {
+                let document = made.converted(body, volume::from_create);
+                let named = document.text("Name").map(str::to_owned);
+                made.add(
+                    &volume::KIND,
+                    name(named.as_deref()),
+                    document,
+                    volume::MOVES,
+                );
+            }
+            ("network.create", Some(body)) => {
+                let document = made.converted(body, network::from_create);
+                let named = document.text("Name").map(str::to_owned);
+                made.add(&network::KIND, name(named.as_deref()), document, &[]);
+            }
+            ("service.create" | "service.update", Some(body)) if self.lookup().is_none() => {
+                let document = made.converted(body, service::from_body);
+                made.service(document, name(text("Name").as_deref()));
+            }
+            _ => {
+                let document =
+                    request::document(&self.method, &self.target, self.uri_span, body.clone());
+                let subject = document
+                    .text("image")
+                    .or_else(|| document.text("name"))
+                    .map(str::to_owned);
+                let endpoint = self
+                    .endpoint
+                    .map_or(self.target.path.as_str(), |endpoint| endpoint.name);
+                made.add(
+                    &request::KIND,
+                    subject.unwrap_or_else(|| endpoint.to_owned()),
+                    document,
+                    &[],
+                );
+            }
+        }
+    }
+
+    fn objects_of(&self, known: Node, made: &mut Made) {
+        let own = |pointer: &str| {
+            let found = known.at(pointer).and_then(|found| found.node.as_str());
+            found
+                .unwrap_or(&self.name)
+                .trim_start_matches('/')
+                .to_owned()
+        };
+        match self.endpoint_name() {
+            "exec.start" => {
+                let document = exec::from_inspect(&known);
+                made.add(&exec::KIND, own("/ContainerID"), document, exec::MOVES);
+            }
+            "service.update" => match known.get("PreviousSpec") {
+                Some(previous) => {
+                    let document = Node::map(known.span, [("Spec", previous.clone())]);
+                    let name = own("/Spec/Name");
+                    made.service(document, name);
+                }
+                None => made.problem("the service has no previous state to be set back to".into()),
+            },
+            endpoint => {
+                let name = own("/Name");
+                let mut document = merged(&known);
+                match &self.body {
+                    Some(body) if endpoint == "container.update" => {
+                        container::update(&mut document, body)
+                    }
+                    Some(body) if endpoint == "container.start" && self.target.is_before(24) => {
+                        container::start(&mut document, body.clone(), &mut made.doubled);
+                    }
+                    _ => {}
+                }
+                made.add(&container::KIND, name, document, &[]);
+            }
+        }
+    }
+}
+
+/// What becomes of a call.
+struct Made {
+    request: Arc<Request>,
+    texts: Vec<Arc<Text>>,
+    objects: Vec<Object>,
+    doubled: Vec<Doubled>,
+    problems: Vec<String>,
+}
+
+impl Made {
+    fn new(call: &Call) -> Self {
+        Self {
+            request: Arc::clone(&call.request),
+            texts: call.texts.clone(),
+            objects: Vec::new(),
+            doubled: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn problem(&mut self, message: String) {
+        self.problems.push(message);
+    }
+
+    /// A body as the shape that it asks for.
+    fn converted(&mut self, body: &Node, convert: fn(Node, &mut Vec<Doubled>) -> Node) -> Node {
+        if !matches!(body.content, Content::Map(_)) {
+            self.problem("the body is not a JSON object, which the engine refuses".into());
+        }
+        convert(body.clone(), &mut self.doubled)
+    }
+
+    fn service(&mut self, document: Node, name: String) {
+        let container = service::container(&document);
+        self.add(&service::KIND, name, document, service::BODY_MOVES);
+        let identity = self
+            .objects
+            .last()
+            .map(|object| Arc::clone(&object.identity));
+        if let (Some(container), Some(identity)) = (container, identity) {
+            self.push(&container::KIND, identity, container, service::MOVES);
+        }
+    }
+
+    fn add(
+        &mut self,
+        kind: &Kind,
+        name: String,
+        document: Node,
+        moves: &[(&'static str, &'static str)],
+    ) {
+        let doubled = std::mem::take(&mut self.doubled);
+        for Doubled { field, .. } in doubled {
+            self.problem(doubled_message(&format!("{field} has two spellings")));
+        }
+        let identity = Identity {
+            group: kind.group.to_string(),
+            kind: kind.name.to_string(),
+            name,
+            namespace: String::new(),
+        };
+        self.push(kind, Arc::new(identity), document, moves);
+    }
+
+    fn push(
+        &mut self,
+        kind: &Kind,
+        identity: Arc<Identity>,
+        document: Node,
+        moves: &[(&'static str, &'static str)],
+    ) {
+        let labels = ["/Config/Labels", "/Spec/Labels", "/Labels"];
+        let labels = labels
+            .iter()
+            .find_map(|pointer| document.at(pointer))
+            .map(|found| found.node.clone());
+        let moves = moves
+            .iter()
+            .map(|&(judged, written)| Move { judged, written });
+        self.objects.push(Object {
+            kind: kind.clone(),
+            version: request::VERSION.into(),
+            identity,
+            written: Written {
+                labels,
+                request: Some(Arc::clone(&self.request)),
+                ..Written::default()
+            },
+            document,
+            moves: moves.collect(),
+            texts: self.texts.clone(),
+        });
+    }
+}
+
+/// Whether Go takes two keys for one field.
+fn folds_to(key: &str, other: &str) -> bool {
+    if other.is_ascii() {
+        means(key, other)
+    } else {
+        means(other, key)
+    }
+}

@@ -1,0 +1,626 @@
+//! A Docker engine with Stridegate at its gate.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{PATIENCE, STRIDEGATE, Server};
+
+/// The name of the plugin, which no other on this machine has.
+const PLUGIN: &str = "stridegate-e2e";
+
+/// What an engine of Debian's package looks for plugins in.
+const PLUGINS: &str = "/run/docker/plugins";
+
+const CONSTRAINTS: &str = include_str!("docker.yaml");
+
+/// An engine and its gate.
+struct World {
+    // Dropped in this order: the engine asks its gate until it ends.
+    engine: Server,
+    gate: Option<Server>,
+    folder: TempDir,
+}
+
+impl World {
+    /// Starts an engine, and turns its gate on as the instructions say.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("constraints")).expect("the folder can be written");
+        fs::write(path("constraints/docker.yaml"), CONSTRAINTS).expect("the folder can be written");
+        fs::write(path("daemon.json"), "{}").expect("the folder can be written");
+        let mut engine = Server::start(
+            Command::new("dockerd")
+                .arg("--data-root")
+                .arg(path("data"))
+                .arg("--exec-root")
+                .arg(path("exec"))
+                .arg("--pidfile")
+                .arg(path("docker.pid"))
+                .arg("--config-file")
+                .arg(path("daemon.json"))
+                .arg("-H")
+                .arg(format!("unix://{}", path("docker.sock").display())),
+            "API listen on",
+        );
+        let gate = gate(folder.path());
+        let config = json!({"authorization-plugins": [PLUGIN]}).to_string();
+        fs::write(path("daemon.json"), config).expect("the folder can be written");
+        engine.signal(Signal::HUP);
+        engine.wait_for("Got signal to reload configuration");
+        engine.wait_for("Reloaded configuration");
+        Self {
+            engine,
+            gate: Some(gate),
+            folder,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a docker command: whether it succeeded, and what it said.
+    fn docker(&self, arguments: &[&str]) -> (bool, String) {
+        docker_in(self.folder.path(), arguments)
+    }
+
+    fn allows(&self, arguments: &[&str]) -> String {
+        let (succeeded, said) = self.docker(arguments);
+        assert!(succeeded, "docker {}: {said}", arguments.join(" "));
+        said
+    }
+
+    /// That a docker command is denied, by a rule.
+    fn denies(&self, rule: &str, arguments: &[&str]) {
+        let (succeeded, said) = self.docker(arguments);
+        let by = format!("authorization denied by plugin {PLUGIN}: ");
+        assert!(
+            !succeeded && said.contains(&by) && said.contains(rule),
+            "docker {}: {said}",
+            arguments.join(" ")
+        );
+    }
+
+    /// Sends the bytes of a request: the status and the body of the answer.
+    fn raw(&self, request: &[u8]) -> (u16, String) {
+        raw(&self.path("docker.sock"), request)
+    }
+
+    fn post(&self, uri: &str, kind: &str, body: &str) -> (u16, String) {
+        self.raw(&post(uri, &[("Content-Type", kind)], body))
+    }
+
+    fn decisions(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.path("decisions.jsonl")).expect("there is a log");
+        log.lines()
+            .map(|line| serde_json::from_str(line).expect("a decision is JSON"))
+            .collect()
+    }
+}
+
+fn docker_in(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let client = if Path::new("/usr/bin/docker").exists() {
+        "/usr/bin/docker"
+    } else {
+        "docker"
+    };
+    let output = Command::new(client)
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", folder.join("docker.sock").display()),
+        )
+        .env("DOCKER_CONFIG", folder.join("client"))
+        .env("DOCKER_BUILDKIT", "0")
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the docker command is installed; make e2e does it");
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+fn gate(folder: &Path) -> Server {
+    Server::start(
+        Command::new(STRIDEGATE)
+            .current_dir(folder)
+            .args([
+                "serve",
+                "docker",
+                "-c",
+                "constraints",
+                "--log",
+                "decisions.jsonl",
+            ])
+            .arg("--socket")
+            .arg(format!("{PLUGINS}/{PLUGIN}.sock"))
+            .arg("--engine")
+            .arg(format!("unix://{}", folder.join("docker.sock").display())),
+        "listening on",
+    )
+}
+
+fn post(uri: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut request = format!("POST {uri} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    format!("{request}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn raw(socket: &Path, request: &[u8]) -> (u16, String) {
+    let mut stream = UnixStream::connect(socket).expect("the engine listens");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("the time is not zero");
+    // It may answer before it has read all.
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.get(9..12).and_then(|status| status.parse().ok());
+    (
+        status.unwrap_or_else(|| panic!("no status: {answer}")),
+        answer,
+    )
+}
+
+/// A base image of Debian's busybox, as no registry is at hand.
+fn base_image(world: &World) {
+    let bin = world.path("rootfs/bin");
+    fs::create_dir_all(&bin).expect("the folder can be written");
+    fs::copy("/bin/busybox", bin.join("busybox"))
+        .expect("busybox-static is installed; make e2e does it");
+    for applet in ["sh", "sleep", "true", "cat", "id"] {
+        fs::hard_link(bin.join("busybox"), bin.join(applet)).expect("the folder can be written");
+    }
+    let packed = Command::new("tar")
+        .arg("-C")
+        .arg(world.path("rootfs"))
+        .arg("-cf")
+        .arg(world.path("rootfs.tar"))
+        .arg(".")
+        .status();
+    assert!(packed.expect("tar is there").success());
+}
+
+#[test]
+fn docker() {
+    let mut world = World::start();
+    base_image(&world);
+    let say = |what: &str| eprintln!("docker: {what}");
+
+    say("what is allowed goes on as without a gate");
+    world.allows(&[
+        "import",
+        "--change",
+        "CMD [\"/bin/sh\"]",
+        "rootfs.tar",
+        "bb:imported",
+    ]);
+    world.allows(&["info"]);
+    world.allows(&["run", "--rm", "--user", "1000", "bb:imported", "/bin/true"]);
+    world.allows(&["volume", "create", "v1"]);
+    world.allows(&["network", "create", "n1"]);
+
+    say("a container that runs as root is denied");
+    let (_, said) = world.docker(&["run", "--rm", "bb:imported", "/bin/true"]);
+    assert!(
+        said.contains("root-user/no-user") && said.contains("Instead: "),
+        "{said}"
+    );
+    world.denies(
+        "root-user/uid-zero",
+        &["create", "--user", "0:0", "bb:imported"],
+    );
+    world.denies(
+        "root-user/uid-zero",
+        &[
+            "run",
+            "-d",
+            "--user",
+            "root",
+            "bb:imported",
+            "/bin/sleep",
+            "1000",
+        ],
+    );
+
+    say("an image that is not there is pulled, which is no matter of the gate");
+    let (succeeded, said) = world.docker(&["run", "--user", "1000", "127.0.0.1:1/none:1"]);
+    assert!(
+        !succeeded && !said.contains("authorization denied"),
+        "{said}"
+    );
+
+    say("exec, update, start");
+    world.allows(&[
+        "run",
+        "-d",
+        "--name",
+        "c1",
+        "--user",
+        "1000",
+        "bb:imported",
+        "/bin/sleep",
+        "1000",
+    ]);
+    world.allows(&["exec", "c1", "/bin/true"]);
+    world.allows(&["update", "--memory", "64m", "--memory-swap", "128m", "c1"]);
+    world.allows(&["restart", "-t", "0", "c1"]);
+    world.denies("No such container: gone", &["start", "gone"]);
+
+    say("images are built and tagged");
+    fs::create_dir(world.path("built")).expect("the folder can be written");
+    fs::write(
+        world.path("built/Dockerfile"),
+        "FROM bb:imported\nUSER 1000\nCMD [\"/bin/sleep\", \"1000\"]\n",
+    )
+    .expect("the folder can be written");
+    world.allows(&["build", "-t", "bb:built", "built"]);
+    world.allows(&["run", "--rm", "bb:built", "/bin/true"]);
+    world.allows(&["tag", "bb:built", "bb:tagged"]);
+
+    say("services are judged as the containers that they make");
+    world.allows(&["swarm", "init", "--advertise-addr", "127.0.0.1"]);
+    world.denies(
+        "root-user",
+        &[
+            "service",
+            "create",
+            "--detach",
+            "--no-resolve-image",
+            "--name",
+            "s1",
+            "--user",
+            "0",
+            "bb:imported",
+            "/bin/sleep",
+            "1000",
+        ],
+    );
+    world.allows(&[
+        "service",
+        "create",
+        "--detach",
+        "--no-resolve-image",
+        "--name",
+        "s2",
+        "--user",
+        "1000",
+        "bb:imported",
+        "/bin/sleep",
+        "1000",
+    ]);
+    world.denies(
+        "root-user",
+        &[
+            "service",
+            "update",
+            "--detach",
+            "--no-resolve-image",
+            "--user",
+            "0",
+            "s2",
+        ],
+    );
+    world.allows(&["service", "rm", "s2"]);
+    world.allows(&["swarm", "leave", "--force"]);
+
+    say("nothing walks around the gate");
+    evasions(&world);
+
+    say("a gate that was killed and comes back loses no request");
+    let gate = world.gate.take().expect("it runs");
+    gate.kill();
+    let again = std::thread::scope(|scope| {
+        let (send, started) = std::sync::mpsc::channel();
+        let folder = world.folder.path();
+        let asked = scope.spawn(move || {
+            send.send(()).expect("the test waits");
+            docker_in(folder, &["ps"])
+        });
+        started.recv().expect("it has begun");
+        let again = self::gate(folder);
+        let (succeeded, said) = asked.join().expect("the command ends");
+        assert!(succeeded, "{said}");
+        again
+    });
+    world.gate = Some(again);
+
+    say("a change of constraints under load loses no request");
+    reload(&mut world);
+
+    say("the log tells of each");
+    let decisions = world.decisions();
+    let denied = decisions
+        .iter()
+        .filter(|decision| decision["decision"] == "deny")
+        .count();
+    assert!(
+        denied > 20 && decisions.len() > denied,
+        "{denied} of {}",
+        decisions.len()
+    );
+    let own = decisions
+        .iter()
+        .filter(|decision| decision["endpoint"] == "image.history")
+        .count();
+    assert_eq!(own, 0, "the gate's own questions are no decisions");
+    world.allows(&["rm", "-f", "c1"]);
+    assert!(matches!(world.engine.child.try_wait(), Ok(None)));
+}
+
+/// Requests that reach an engine and are executed if nobody understands them.
+fn evasions(world: &World) {
+    const JSON: &str = "application/json";
+    let create = |name: &str| format!("/v1.41/containers/create?name={name}");
+    let root = r#"{"Image":"bb:imported","User":"0"}"#;
+    let nobody = r#"{"Image":"bb:imported","User":"1000"}"#;
+    let large = format!(
+        r#"{{"Image":"bb:imported","User":"1000","Labels":{{"a":"{}"}}}}"#,
+        "x".repeat(1_100_000)
+    );
+    let chunked = format!(
+        "POST {} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{root}\r\n0\r\n\r\n",
+        create("e01"),
+        root.len()
+    );
+    let absolute = post(
+        "http://docker/v1.41/containers/create?name=e02",
+        &[("Content-Type", JSON)],
+        root,
+    );
+    let twice = post(
+        &create("e03"),
+        &[("Content-Type", JSON), ("Content-Type", "text/plain")],
+        root,
+    );
+    let untyped = post(&create("e04"), &[], nobody);
+    let form = "application/x-www-form-urlencoded";
+    let requests: Vec<(&str, Vec<u8>)> = vec![
+        ("a body in chunks", chunked.into_bytes()),
+        ("an absolute URI", absolute),
+        ("two types of content", twice),
+        ("no type of content", untyped),
+        (
+            "another type of content",
+            post(&create("e05"), &[("Content-Type", "text/plain")], nobody),
+        ),
+        (
+            "almost the type",
+            post(
+                &create("e06"),
+                &[("Content-Type", "application/jsonx")],
+                nobody,
+            ),
+        ),
+        (
+            "a parameter of the type",
+            post(
+                &create("e07"),
+                &[("Content-Type", "application/json; charset=utf-8")],
+                root,
+            ),
+        ),
+        (
+            "small letters",
+            post(
+                &create("e08"),
+                &[("Content-Type", JSON)],
+                r#"{"image":"bb:imported","user":"0"}"#,
+            ),
+        ),
+        (
+            "letters that fold",
+            post(
+                &create("e09"),
+                &[("Content-Type", JSON)],
+                "{\"Image\":\"bb:imported\",\"U\u{17f}er\":\"0\"}",
+            ),
+        ),
+        (
+            "two spellings",
+            post(
+                &create("e10"),
+                &[("Content-Type", JSON)],
+                r#"{"Image":"bb:imported","User":"1000","user":"0"}"#,
+            ),
+        ),
+        (
+            "a key twice",
+            post(
+                &create("e11"),
+                &[("Content-Type", JSON)],
+                r#"{"Image":"bb:imported","User":"1000","User":"0"}"#,
+            ),
+        ),
+        (
+            "text after the body",
+            post(
+                &create("e12"),
+                &[("Content-Type", JSON)],
+                &format!("{nobody}{root}"),
+            ),
+        ),
+        (
+            "half a body",
+            post(&create("e13"), &[("Content-Type", JSON)], &nobody[..20]),
+        ),
+        (
+            "a list",
+            post(&create("e14"), &[("Content-Type", JSON)], "[1]"),
+        ),
+        (
+            "more than the engine shows",
+            post(&create("e15"), &[("Content-Type", JSON)], &large),
+        ),
+        (
+            "an encoded path",
+            post(
+                "/v1.41/containers/%63reate?name=e16",
+                &[("Content-Type", JSON)],
+                root,
+            ),
+        ),
+        (
+            "an encoded slash",
+            post(
+                "/v1.41/containers%2fcreate?name=e17",
+                &[("Content-Type", JSON)],
+                root,
+            ),
+        ),
+        (
+            "no version",
+            post(
+                "/containers/create?name=e18",
+                &[("Content-Type", JSON)],
+                root,
+            ),
+        ),
+        (
+            "an old version",
+            post(
+                "/v1.22/containers/create?name=e19",
+                &[("Content-Type", JSON)],
+                root,
+            ),
+        ),
+        (
+            "a form in place of a query",
+            post(
+                "/v1.41/commit",
+                &[("Content-Type", form)],
+                "container=c1&repo=evil",
+            ),
+        ),
+        (
+            "a form that hides behind another type",
+            post(
+                "/v1.41/commit?container=c1",
+                &[("Content-Type", form), ("Content-Type", JSON)],
+                "repo=evil",
+            ),
+        ),
+        (
+            "a semicolon",
+            post("/v1.41/commit?container=c1;repo=evil", &[], ""),
+        ),
+        (
+            "a config without a type",
+            post(
+                "/v1.41/commit?container=c1&repo=evil",
+                &[],
+                r#"{"User":"0"}"#,
+            ),
+        ),
+        (
+            "two spellings at the start",
+            post(
+                "/v1.23/containers/c1/start",
+                &[("Content-Type", JSON)],
+                r#"{"HostConfig":{},"hostconfig":{"Privileged":true}}"#,
+            ),
+        ),
+        (
+            "an unseen body at the start",
+            post(
+                "/v1.23/containers/c1/start",
+                &[("Content-Type", "text/plain")],
+                r#"{"HostConfig":{}}"#,
+            ),
+        ),
+    ];
+    for (what, request) in &requests {
+        let (status, answer) = world.raw(request);
+        assert!(
+            status == 403 && answer.contains("authorization denied by plugin"),
+            "{what}: {answer:.400}"
+        );
+    }
+    // A path that is not clean is redirected, and never executed.
+    assert_eq!(
+        world
+            .post("/v1.41//containers/create?name=e97", JSON, root)
+            .0,
+        301
+    );
+    assert_eq!(
+        world
+            .post("/v1.41/x/../containers/create?name=e98", JSON, root)
+            .0,
+        301
+    );
+    let names = world.allows(&["ps", "--all", "--format", "{{.Names}}"]);
+    assert!(names.lines().all(|name| !name.starts_with('e')), "{names}");
+    let images = world.allows(&["images", "--format", "{{.Repository}}"]);
+    assert!(!images.contains("evil"), "{images}");
+    // What is asked for in one of these ways and is allowed is still executed.
+    let (status, answer) = world.post(
+        "/containers/%63reate?name=e99",
+        "application/json; charset=utf-8",
+        nobody,
+    );
+    assert_eq!(status, 201, "{answer}");
+    world.allows(&["rm", "e99"]);
+}
+
+/// Changes the constraints while containers are made.
+fn reload(world: &mut World) {
+    let done = AtomicBool::new(false);
+    let socket = world.path("docker.sock");
+    let mut gate = world.gate.take().expect("it runs");
+    let milder = CONSTRAINTS.replace("enforcementAction: deny", "enforcementAction: warn");
+    std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..2)
+            .map(|asker| {
+                let (done, socket) = (&done, &socket);
+                scope.spawn(move || {
+                    let mut made = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        let body = r#"{"Image":"bb:imported","User":"1000"}"#;
+                        let uri = format!("/v1.41/containers/create?name=load{asker}");
+                        let (status, answer) = raw(socket, &post(&uri, &[("Content-Type", "application/json")], body));
+                        assert_eq!(status, 201, "{answer}");
+                        let delete = format!("DELETE /v1.41/containers/load{asker} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
+                        let (status, answer) = raw(socket, delete.as_bytes());
+                        assert_eq!(status, 204, "{answer}");
+                        made += 1;
+                    }
+                    made
+                })
+            })
+            .collect();
+        for number in 0..6 {
+            let constraints = if number % 2 == 0 {
+                &*milder
+            } else {
+                CONSTRAINTS
+            };
+            fs::write(world.path("constraints/docker.yaml"), constraints)
+                .expect("the folder can be written");
+            gate.signal(Signal::HUP);
+            gate.wait_for("are in force");
+        }
+        done.store(true, Ordering::Relaxed);
+        let made: usize = askers
+            .into_iter()
+            .map(|asker| asker.join().expect("no request was lost"))
+            .sum();
+        assert!(made > 0);
+    });
+    world.gate = Some(gate);
+    world.denies("root-user", &["create", "--user", "0", "bb:imported"]);
+}

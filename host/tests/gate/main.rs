@@ -1,0 +1,371 @@
+//! Stands at a gate as an engine does: the real program, with an engine that answers from files.
+
+mod calls;
+mod docker;
+mod peer;
+mod renewal;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a test waits for what has to happen before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    host.parent()
+        .expect("the host lies in the workspace")
+        .to_owned()
+}
+
+/// A file of the recordings.
+fn recorded(name: &str) -> String {
+    let path = root().join("testdata").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// No container runs as root, and secrets are looked for.
+const CONSTRAINTS: &str = "
+apiVersion: stridegate.dev/v1
+kind: Constraint
+metadata: {name: no-root}
+spec: {policy: root-user, enforcementAction: deny}
+---
+apiVersion: stridegate.dev/v1
+kind: Constraint
+metadata: {name: secrets}
+spec: {policy: hardcoded-secret, enforcementAction: warn}
+";
+
+/// A program at its gate.
+struct Gate {
+    folder: TempDir,
+    child: Child,
+    /// The lines that it says.
+    said: Receiver<String>,
+    heard: Vec<String>,
+    engine: Engine,
+}
+
+impl Gate {
+    /// Starts the program with constraints, and waits until it listens.
+    fn start(constraints: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        std::fs::create_dir(folder.path().join("constraints")).expect("the folder can be written");
+        let path = folder.path().join("constraints/gate.yaml");
+        std::fs::write(path, constraints).expect("the folder can be written");
+        Self::start_in(folder, arguments)
+    }
+
+    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        let engine = Engine::start(folder.path());
+        let socket = format!("unix://{}", folder.path().join("engine.sock").display());
+        let chosen = if arguments.contains(&"--engine") {
+            vec![]
+        } else {
+            vec!["--engine", &socket]
+        };
+        let mut child = command(folder.path())
+            .args([
+                "serve",
+                "docker",
+                "-c",
+                "constraints",
+                "--socket",
+                "plugin.sock",
+            ])
+            .args(["--log", "decisions.jsonl"])
+            .args(chosen)
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stderr = child.stderr.take().expect("its stderr is a pipe");
+        let (say, said) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if say.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut gate = Self {
+            folder,
+            child,
+            said,
+            heard: Vec::new(),
+            engine,
+        };
+        gate.wait_for("listening on");
+        gate
+    }
+
+    /// Waits until the program says something.
+    fn wait_for(&mut self, what: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{what:?} was not said: {:#?}", self.heard));
+            self.heard.push(line.clone());
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.path("plugin.sock")).expect("the plugin listens");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("the time is not zero");
+        stream
+    }
+
+    /// Asks the plugin.
+    fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let mut stream = self.connect();
+        stream
+            .write_all(request(path, body).as_bytes())
+            .expect("the plugin reads");
+        answer(&mut stream)
+    }
+
+    /// What the plugin says of a request: whether it is allowed, and why not.
+    fn authorize(&self, call: &str) -> (bool, String) {
+        let (status, body) = self.post("/AuthZPlugin.AuthZReq", call);
+        assert_eq!(status, 200, "{body}");
+        let message = body["Msg"].as_str().expect("a verdict has a message");
+        (
+            body["Allow"].as_bool().expect("a verdict says it"),
+            message.to_owned(),
+        )
+    }
+
+    fn asks(&self, method: &str, uri: &str, body: Option<&Value>) -> (bool, String) {
+        self.authorize(&call(method, uri, body))
+    }
+
+    /// The decisions in the log.
+    fn decisions(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(self.path("decisions.jsonl")).expect("there is a log");
+        log.lines()
+            .map(|line| serde_json::from_str(line).expect("a decision is JSON"))
+            .collect()
+    }
+
+    fn constraints(&self, text: &str) {
+        std::fs::write(self.path("constraints/gate.yaml"), text)
+            .expect("the folder can be written");
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).expect("the program runs");
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            self.heard.extend(self.said.try_iter());
+            eprintln!("the program said: {:#?}", self.heard);
+        }
+    }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stridegate"));
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    for name in [
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "DOCKER_TLS_VERIFY",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn request(path: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: \r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Reads an answer: its status and its body.
+fn answer(stream: &mut UnixStream) -> (u16, Value) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("the plugin answers");
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("the head of an answer is ASCII");
+    let status = head[9..12].parse().expect("an answer has a status");
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
+    let mut body = vec![0; length.expect("an answer says how long it is")];
+    stream.read_exact(&mut body).expect("the plugin answers");
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// A call as an engine posts it.
+fn call(method: &str, uri: &str, body: Option<&Value>) -> String {
+    let mut call = json!({"RequestMethod": method, "RequestUri": uri, "RequestHeaders": {}});
+    match body.map(Value::to_string) {
+        Some(body) => {
+            call["RequestHeaders"] = json!({"Content-Type": "application/json", "Content-Length": body.len().to_string()});
+            call["RequestBody"] = base64::engine::general_purpose::STANDARD
+                .encode(body)
+                .into();
+        }
+        None if method == "POST" => call["RequestHeaders"] = json!({"Content-Length": "0"}),
+        None => {}
+    }
+    call.to_string()
+}
+
+/// The id of the image `bb:imported`.
+const IMAGE: &str = "sha256:398eee9c0dd892e4bb88428dbe2a12b1a5de78adb7846eef88d56c47fa36c150";
+
+/// The body of a request for a container.
+fn create(user: &str) -> Value {
+    json!({"Image": "bb:imported", "User": user, "Cmd": ["true"], "HostConfig": {}})
+}
+
+/// An engine that shows what it was told to. Before it answers it asks the plugin about the
+/// question, as a real one does.
+struct Engine {
+    shows: Arc<Mutex<BTreeMap<String, String>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    /// Whether answers are held back.
+    held: Arc<AtomicBool>,
+}
+
+impl Engine {
+    fn start(folder: &Path) -> Self {
+        let listener =
+            UnixListener::bind(folder.join("engine.sock")).expect("the folder can be written");
+        let engine = Self {
+            shows: Arc::default(),
+            asked: Arc::default(),
+            held: Arc::default(),
+        };
+        let (shows, asked, held) = (
+            Arc::clone(&engine.shows),
+            Arc::clone(&engine.asked),
+            Arc::clone(&engine.held),
+        );
+        let plugin = folder.join("plugin.sock");
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (shows, asked, held, plugin) = (
+                    Arc::clone(&shows),
+                    Arc::clone(&asked),
+                    Arc::clone(&held),
+                    plugin.clone(),
+                );
+                std::thread::spawn(move || Self::answer(stream, &shows, &asked, &held, &plugin));
+            }
+        });
+        engine.show(
+            "/images/bb:imported/json",
+            &recorded("docker-engine/28.5/image-imported.json"),
+        );
+        engine.show(
+            &format!("/images/{IMAGE}/history"),
+            &recorded("docker-engine/28.5/history-imported.json"),
+        );
+        engine
+    }
+
+    fn show(&self, path: &str, body: &str) {
+        self.shows
+            .lock()
+            .expect("nothing panics")
+            .insert(path.into(), body.into());
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("nothing panics").clone()
+    }
+
+    fn answer(
+        mut stream: UnixStream,
+        shows: &Mutex<BTreeMap<String, String>>,
+        asked: &Mutex<Vec<String>>,
+        held: &AtomicBool,
+        plugin: &Path,
+    ) {
+        let mut headers = serde_json::Map::new();
+        let mut reader = BufReader::new(stream.try_clone().expect("a socket can be shared"));
+        let mut first = String::new();
+        if reader.read_line(&mut first).is_err() {
+            return;
+        }
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        for line in reader
+            .lines()
+            .map_while(Result::ok)
+            .take_while(|line| !line.is_empty())
+        {
+            if let Some((name, value)) = line.split_once(": ") {
+                headers.insert(name.into(), value.into());
+            }
+        }
+        asked.lock().expect("nothing panics").push(path.clone());
+        let question =
+            json!({"RequestMethod": "GET", "RequestUri": path, "RequestHeaders": headers});
+        let mut peer = UnixStream::connect(plugin).expect("the plugin listens");
+        peer.write_all(request("/AuthZPlugin.AuthZReq", &question.to_string()).as_bytes())
+            .expect("the plugin reads");
+        let (_, verdict) = answer(&mut peer);
+        while held.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let shown = shows.lock().expect("nothing panics").get(&path).cloned();
+        let (status, body) = match shown {
+            _ if verdict["Allow"] != true => {
+                ("403 Forbidden", "{\"message\":\"denied\"}".to_owned())
+            }
+            Some(body) => ("200 OK", body),
+            None => (
+                "404 Not Found",
+                "{\"message\":\"No such thing\"}".to_owned(),
+            ),
+        };
+        // The plugin may be gone.
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+    }
+}

@@ -1,0 +1,3 @@
+# parameters: {"movingTags": ["latest", "edge", "nightly"]}
+# fail: latest
+FROM traefik:Edge

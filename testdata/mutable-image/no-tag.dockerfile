@@ -1,0 +1,5 @@
+# fail: latest
+FROM node
+WORKDIR /app
+COPY . .
+CMD ["node", "server.js"]

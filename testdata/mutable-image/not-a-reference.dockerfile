@@ -1,0 +1,3 @@
+# fail: invalid-reference
+FROM https://registry.example.com/shop/base:1.0
+COPY . /app

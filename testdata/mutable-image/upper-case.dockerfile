@@ -1,0 +1,3 @@
+# fail: invalid-reference
+FROM MyShop/Base:1.0
+COPY . /app

@@ -1,0 +1,3 @@
+# fail: look-alike
+# pass: unlisted-registry
+FROM docker.io.evil.tld/library/nginx:1.29

@@ -1,0 +1,3 @@
+# fail: unverified
+FROM node:22
+CMD ["node"]

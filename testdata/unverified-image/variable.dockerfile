@@ -1,0 +1,4 @@
+ARG BASE
+# unknown: unverified
+FROM $BASE
+CMD ["node"]
