@@ -122,6 +122,32 @@ impl Catalog {
         }
     }
 
+    /// Adds the policies that paths and references name, and those of the bundles among what names
+    /// constraints.
+    pub fn add_named(
+        &mut self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        policies: &[PathBuf],
+        constraints: &[PathBuf],
+    ) {
+        let meant = |path: &&PathBuf| path.to_str().is_some_and(is_reference);
+        let references = policies.iter().chain(constraints).filter(meant);
+        let references: Vec<&str> = references.filter_map(|path| path.to_str()).collect();
+        #[cfg(feature = "registry")]
+        self.add_references(engine, cache, &references);
+        #[cfg(not(feature = "registry"))]
+        for reference in references {
+            self.errors.push(LoadError {
+                origin: reference.to_owned(),
+                error: anyhow::anyhow!("this program was built without the feature registry"),
+            });
+        }
+        for path in policies.iter().filter(|path| !meant(path)) {
+            self.add_path(engine, cache, path);
+        }
+    }
+
     /// Adds a policy that was loaded before.
     pub fn add_policy(&mut self, policy: Arc<Policy>) {
         let origin = policy.origin.clone();
@@ -160,6 +186,12 @@ impl Catalog {
     pub fn get(&self, id: &str) -> Option<&Arc<Policy>> {
         self.policies.get(id)
     }
+}
+
+/// Whether a text names something in a registry, and not a path or a policy.
+#[must_use]
+pub fn is_reference(text: &str) -> bool {
+    text.starts_with("oci://")
 }
 
 fn components(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

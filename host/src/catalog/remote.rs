@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use super::{Catalog, LoadError};
 use crate::engine::{Cache, Engine};
 use crate::policy::{Bytes, Policy};
-use crate::registry::{Artifact, Component, Files, Reference, Registry};
+use crate::registry::{Artifact, Component, Digest, Files, Reference, Registry, Wanted};
 
 /// Opens the registry when it is first needed.
 type Open = Arc<dyn Fn() -> anyhow::Result<Registry> + Send + Sync>;
@@ -27,6 +27,8 @@ type Pulled = Result<Taken, String>;
 /// The policies of an artifact, and the files of a bundle.
 #[derive(Clone)]
 struct Taken {
+    reference: Reference,
+    digest: Digest,
     policies: Vec<Arc<Policy>>,
     files: Option<Arc<Files>>,
 }
@@ -144,15 +146,48 @@ impl Catalog {
         }
     }
 
+    /// What each reference stood for when it was pulled.
+    #[must_use]
+    pub fn pulled(&self) -> Vec<(Reference, Digest)> {
+        let pulled = self.remote.pulled();
+        let taken = pulled.values().filter_map(|taken| taken.as_ref().ok());
+        taken
+            .map(|taken| (taken.reference.clone(), taken.digest.clone()))
+            .collect()
+    }
+
+    /// Whether a reference stands for something else than when it was pulled.
+    pub fn has_moved(&self) -> anyhow::Result<bool> {
+        for (reference, digest) in self.pulled() {
+            if matches!(reference.wanted, Wanted::Tag(_) | Wanted::Requirement(_))
+                && *self.registry()?.pin(&reference)?.digest() != digest
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Adds the policies that references stand for, as those of files are.
-    pub fn add_references(
+    pub(super) fn add_references(
         &mut self,
         engine: &Engine,
         cache: Option<&Cache>,
-        references: &[Reference],
+        texts: &[&str],
     ) {
-        self.prefetch(engine, cache, references);
-        for reference in references {
+        let mut references: Vec<Reference> = Vec::new();
+        for text in texts {
+            match text.parse() {
+                Ok(reference) => references.push(reference),
+                Err(error) => self.errors.push(LoadError {
+                    origin: String::new(),
+                    error,
+                }),
+            }
+        }
+        references.dedup();
+        self.prefetch(engine, cache, &references);
+        for reference in &references {
             match self.taken(engine, cache, reference) {
                 Ok(taken) => taken
                     .policies
@@ -176,6 +211,8 @@ impl Catalog {
         let components = artifact.components.into_iter();
         let policies = components.map(|component| self.take(engine, cache, component));
         Ok(Taken {
+            digest: artifact.pinned.digest().clone(),
+            reference: artifact.pinned.reference,
             policies: policies.collect::<anyhow::Result<_>>()?,
             files: artifact.files.map(Arc::new),
         })

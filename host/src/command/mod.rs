@@ -259,10 +259,13 @@ impl ConstraintArgs {
             }
             Err(problem) => problems.push(problem),
         };
+        let cache = loaded.cache.as_ref();
+        let sources =
+            constraint::sources(&self.constraints, &loaded.catalog, &loaded.engine, cache);
         #[cfg(feature = "registry")]
-        let sources = loaded.sources(&self.constraints);
-        #[cfg(not(feature = "registry"))]
-        let sources = Source::named(&self.constraints);
+        for notice in loaded.catalog.notices() {
+            say(&format!("warning: {notice}"));
+        }
         for source in sources {
             read(source, &mut rulebook);
         }
@@ -363,20 +366,11 @@ impl PolicyArgs {
             catalog.add_bundled(&engine, cache.as_ref(), pack);
         }
         #[cfg(feature = "registry")]
-        let remote = {
+        {
             let (access, lock) = (self.registry.clone(), self.lock.clone());
             catalog.connect(move || access.open(lock.read()?));
-            let mut references = registry::references(&self.policies)?;
-            references.extend(registry::references(constraints)?);
-            references
-        };
-        #[cfg(feature = "registry")]
-        catalog.add_references(&engine, cache.as_ref(), &remote);
-        for path in &self.policies {
-            if !path.starts_with("oci:") {
-                catalog.add_path(&engine, cache.as_ref(), path);
-            }
         }
+        catalog.add_named(&engine, cache.as_ref(), &self.policies, constraints);
         if catalog.policies().next().is_none() && catalog.errors.is_empty() {
             return Err(anyhow!(
                 "there are no policies: this program was built without any; build it with make, or name some with --policy"
@@ -391,36 +385,6 @@ impl PolicyArgs {
 }
 
 impl Loaded {
-    /// The constraints of files and bundles; what they name in registries is pulled, all at once.
-    #[cfg(feature = "registry")]
-    fn sources(&self, paths: &[PathBuf]) -> Vec<Result<Source, Problem>> {
-        let cache = self.cache.as_ref();
-        let mut sources = Vec::new();
-        for path in paths {
-            if !registry::is_reference(path) {
-                sources.extend(Source::named(std::slice::from_ref(path)));
-                continue;
-            }
-            let files = registry::references(std::slice::from_ref(path))
-                .and_then(|references| self.catalog.files(&self.engine, cache, &references[0]));
-            match files {
-                Ok(files) => sources.extend(Source::of_bundle(path, &files).into_iter().map(Ok)),
-                Err(error) => sources.push(Err(Problem {
-                    file: path.display().to_string(),
-                    position: None,
-                    message: format!("{error:#}"),
-                })),
-            }
-        }
-        let read = sources.iter().filter_map(|source| source.as_ref().ok());
-        let references: Vec<_> = read.flat_map(Source::references).collect();
-        self.catalog.prefetch(&self.engine, cache, &references);
-        for notice in self.catalog.notices() {
-            say(&format!("warning: {notice}"));
-        }
-        sources
-    }
-
     /// What kept policies from being loaded, as errors of a review.
     fn errors(&self) -> Vec<ReviewError> {
         let errors = self.catalog.errors.iter().map(|failed| ReviewError {

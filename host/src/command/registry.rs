@@ -10,6 +10,8 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::say;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+use crate::catalog::Catalog;
 use crate::constraint::{Problem, read_trust};
 use crate::registry::{
     Access, Annotations, LOCK_FILE, Lock, Meter, Options, Patience, Reference, Registry, Trust,
@@ -57,6 +59,15 @@ impl RegistryArgs {
             lock,
             meter: Arc::new(meter()),
         })
+    }
+
+    /// A catalog that follows references.
+    #[cfg(all(target_os = "linux", feature = "gateway"))]
+    pub(super) fn catalog(&self, lock: &LockArgs) -> Arc<Catalog> {
+        let (access, lock) = (self.clone(), lock.clone());
+        let mut catalog = Catalog::default();
+        catalog.connect(move || access.open(lock.read()?));
+        Arc::new(catalog)
     }
 
     fn trust(&self) -> anyhow::Result<Option<Trust>> {
@@ -126,18 +137,6 @@ impl LockArgs {
         let read = || Lock::read(&self.file.lock_file);
         self.locked.then(read).transpose()
     }
-}
-
-/// Whether a path is meant as a reference.
-pub(super) fn is_reference(path: &Path) -> bool {
-    path.to_str().is_some_and(Reference::is_meant)
-}
-
-/// The references among paths.
-pub(super) fn references(paths: &[PathBuf]) -> anyhow::Result<Vec<Reference>> {
-    let texts = paths.iter().filter_map(|path| path.to_str());
-    let meant = texts.filter(|text| Reference::is_meant(text));
-    meant.map(str::parse).collect()
 }
 
 /// What locks a private key.

@@ -16,7 +16,7 @@ pub use exception::{Exception, Grant, Status, Today};
 pub(crate) use fields::Fields;
 pub use inline::Comments;
 pub use matching::{Match, Subject};
-pub use read::{Problem, Source, read};
+pub use read::{Problem, Source, read, sources};
 #[cfg(feature = "registry")]
 pub use trust::read_trust;
 

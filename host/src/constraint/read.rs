@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use super::fields::Fields;
 use super::matching::{self, Expression, Kinds, Operator, Scope, Selector};
 use super::{API_VERSION, Constraint, Enforcement, Exception, Match, Rulebook};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, is_reference};
 use crate::engine::{Cache, Engine};
 use crate::object::{Node, Position, Span, Text};
 use crate::policy::Policy;
@@ -106,7 +106,7 @@ impl Source {
         let policies = documents
             .iter()
             .filter_map(|document| document.get("spec")?.text("policy"));
-        let meant = policies.filter(|policy| crate::registry::Reference::is_meant(policy));
+        let meant = policies.filter(|policy| is_reference(policy));
         meant.filter_map(|policy| policy.parse().ok()).collect()
     }
 
@@ -153,6 +153,51 @@ impl Source {
     pub(crate) fn position(&self, span: Span) -> Position {
         self.text.position(span.range().start)
     }
+}
+
+/// The constraints that a user named: files, folders of them, and bundles in a registry. What
+/// they name in registries is pulled, all at once.
+#[must_use]
+pub fn sources(
+    paths: &[PathBuf],
+    catalog: &Catalog,
+    engine: &Engine,
+    cache: Option<&Cache>,
+) -> Vec<Result<Source, Problem>> {
+    #[cfg(not(feature = "registry"))]
+    let _ = (catalog, engine, cache);
+    let mut sources = Vec::new();
+    for path in paths {
+        match path.to_str().filter(|text| is_reference(text)) {
+            None => sources.extend(Source::named(std::slice::from_ref(path))),
+            // The catalog says of what it cannot load that it cannot.
+            #[cfg(not(feature = "registry"))]
+            Some(_) => {}
+            #[cfg(feature = "registry")]
+            Some(text) => {
+                let files = text
+                    .parse()
+                    .and_then(|reference| catalog.files(engine, cache, &reference));
+                match files {
+                    Ok(files) => {
+                        sources.extend(Source::of_bundle(path, &files).into_iter().map(Ok));
+                    }
+                    Err(error) => sources.push(Err(Problem {
+                        file: text.to_owned(),
+                        position: None,
+                        message: format!("{error:#}"),
+                    })),
+                }
+            }
+        }
+    }
+    #[cfg(feature = "registry")]
+    {
+        let read = sources.iter().filter_map(|source| source.as_ref().ok());
+        let references: Vec<_> = read.flat_map(Source::references).collect();
+        catalog.prefetch(engine, cache, &references);
+    }
+    sources
 }
 
 /// Reads the constraints and exceptions of a file into a rulebook; what is wrong is noted, and
@@ -345,7 +390,7 @@ impl Reader<'_> {
         if let Some(policy) = self.catalog.get(name) {
             return Some(Arc::clone(policy));
         }
-        if name.starts_with("oci://") {
+        if is_reference(name) {
             return self.remote_policy(name, span);
         }
         if Path::new(name).extension() != Some("wasm".as_ref()) {

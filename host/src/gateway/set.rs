@@ -1,26 +1,31 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Rulebook, Source};
+use crate::constraint::{self, Rulebook};
 use crate::engine::Engine;
 
 /// How often it is looked whether a file has changed.
 const POLL: Duration = Duration::from_secs(2);
 
+/// How often registries are asked whether what references stand for has moved.
+const FOLLOW: Duration = Duration::from_mins(1);
+
 /// What a set is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Recipe {
+    /// What references to registries are followed with; without, they are errors.
+    pub base: Option<Arc<Catalog>>,
     /// The policies that are part of the program; empty to leave them out.
     pub bundled: Vec<Bundled>,
-    /// Policies: files, and folders of them.
+    /// Policies: files, folders of them, and references to registries.
     pub policies: Vec<PathBuf>,
-    /// Constraints and exceptions: files, and folders of them.
+    /// Constraints and exceptions: files, folders of them, and bundles in registries.
     pub constraints: Vec<PathBuf>,
 }
 
@@ -32,25 +37,29 @@ pub struct Set {
     pub rulebook: Rulebook,
     /// Names what it was made of, in hexadecimal: equal sets have equal names.
     pub digest: String,
+    /// The digest of the files among that.
+    files: String,
 }
 
 impl Recipe {
     /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
     /// not compiled anew.
     pub fn make(&self, engine: &Engine, before: Option<&Catalog>) -> Result<Set, Vec<String>> {
-        let digest = self.digest();
-        let mut catalog = before.map(Catalog::renew).unwrap_or_default();
+        let files = self.digest();
+        let base = before.or(self.base.as_deref());
+        let mut catalog = base.map(Catalog::renew).unwrap_or_default();
         catalog.add_bundled(engine, None, &self.bundled);
-        for path in &self.policies {
-            catalog.add_path(engine, None, path);
-        }
+        catalog.add_named(engine, None, &self.policies, &self.constraints);
         let failed = catalog.errors.iter();
         let mut wrong: Vec<String> = failed
-            .map(|failed| format!("{} {:#}", failed.origin, failed.error))
+            .map(|failed| {
+                let text = format!("{} {:#}", failed.origin, failed.error);
+                text.trim_start().to_owned()
+            })
             .collect();
         let mut rulebook = Rulebook::default();
         let mut problems = Vec::new();
-        for source in Source::named(&self.constraints) {
+        for source in constraint::sources(&self.constraints, &catalog, engine, None) {
             match source {
                 Ok(source) => {
                     constraint::read(
@@ -79,9 +88,10 @@ impl Recipe {
         }
         if wrong.is_empty() {
             Ok(Set {
+                digest: name(&files, &catalog),
+                files,
                 catalog,
                 rulebook,
-                digest,
             })
         } else {
             Err(wrong)
@@ -111,6 +121,22 @@ impl Recipe {
         let bytes: [u8; 32] = digest.finalize().into();
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// The name of a set: its files, and what was pulled for it.
+fn name(files: &str, catalog: &Catalog) -> String {
+    #[cfg(feature = "registry")]
+    {
+        let pulled = catalog.pulled();
+        if !pulled.is_empty() {
+            let lines = pulled.iter();
+            let lines = lines.map(|(reference, digest)| format!("{reference} {digest}\n"));
+            return crate::engine::digest((files.to_owned() + &lines.collect::<String>()).as_bytes());
+        }
+    }
+    #[cfg(not(feature = "registry"))]
+    let _ = catalog;
+    files.to_owned()
 }
 
 /// A path, or what stands in the folder that it names.
@@ -152,7 +178,7 @@ impl Live {
     pub fn new(recipe: Recipe, engine: Engine) -> Result<Self, Vec<String>> {
         let set = recipe.make(&engine, None)?;
         Ok(Self {
-            seen: Mutex::new(set.digest.clone()),
+            seen: Mutex::new(set.files.clone()),
             current: RwLock::new(Arc::new(set)),
             recipe,
             engine,
@@ -178,6 +204,25 @@ impl Live {
         if *seen == digest {
             return Renewal::Same;
         }
+        self.replace(&mut seen, digest)
+    }
+
+    /// Asks the registries whether what references stand for has moved, and puts that in force if
+    /// it is good. Blocks while registries answer.
+    #[cfg(feature = "registry")]
+    pub fn follow(&self) -> Renewal {
+        match self.current().catalog.has_moved() {
+            Ok(false) => self.renew(),
+            Ok(true) => {
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let digest = self.recipe.digest();
+                self.replace(&mut seen, digest)
+            }
+            Err(error) => Renewal::Kept(vec![format!("{error:#}")]),
+        }
+    }
+
+    fn replace(&self, seen: &mut String, digest: String) -> Renewal {
         *seen = digest;
         match self
             .recipe
@@ -185,7 +230,7 @@ impl Live {
         {
             Ok(set) => {
                 // What was read while files changed is looked at again.
-                seen.clone_from(&set.digest);
+                seen.clone_from(&set.files);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
                 Renewal::Renewed
             }
@@ -202,6 +247,7 @@ impl Live {
         hang_up: impl Fn() + Send,
     ) -> std::io::Result<()> {
         let mut signals = signal(SignalKind::hangup())?;
+        let mut followed = Instant::now();
         loop {
             let asked = tokio::select! {
                 _ = signals.recv() => true,
@@ -211,7 +257,18 @@ impl Live {
                 hang_up();
             }
             let live = Arc::clone(&self);
-            let renewal = tokio::task::spawn_blocking(move || live.renew()).await;
+            let follows = asked || followed.elapsed() >= FOLLOW;
+            if follows {
+                followed = Instant::now();
+            }
+            let renewal = tokio::task::spawn_blocking(move || {
+                #[cfg(feature = "registry")]
+                if follows {
+                    return live.follow();
+                }
+                live.renew()
+            })
+            .await;
             let renewal = renewal.unwrap_or_else(|error| Renewal::Kept(vec![error.to_string()]));
             match &renewal {
                 Renewal::Same if asked => say("reload: nothing has changed"),

@@ -44,12 +44,6 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Whether a text is meant as a reference, and not as a path or a name.
-    #[must_use]
-    pub fn is_meant(text: &str) -> bool {
-        text.starts_with(SCHEME)
-    }
-
     /// The reference of one tag of the same repository.
     #[must_use]
     pub fn tagged(&self, tag: &str) -> Self {
