@@ -46,7 +46,12 @@ pub fn descriptions(old: &Description, new: &Description) -> Vec<String> {
     }
     sets(&mut changes, "judges", &kinds(old), &kinds(new));
     let context = |description: &Description| description.context.iter().cloned().collect();
-    sets(&mut changes, "uses the context", &context(old), &context(new));
+    sets(
+        &mut changes,
+        "uses the context",
+        &context(old),
+        &context(new),
+    );
     parameters(&mut changes, &old.parameters, &new.parameters);
     changes
 }
@@ -135,7 +140,11 @@ fn answers(review: &Review) -> BTreeMap<String, &'static str> {
             let place = format!(
                 "{}:{} {}/{rule} {}{}",
                 file.name,
-                offence.place.text.position(offence.place.shown.range().start).line,
+                offence
+                    .place
+                    .text
+                    .position(offence.place.shown.range().start)
+                    .line,
                 policy.id,
                 name(&result.identity),
                 offence.path,

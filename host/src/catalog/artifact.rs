@@ -36,7 +36,9 @@ fn describe(policy: &Policy) -> Annotations {
         .collect();
     let kinds = description.kinds.iter();
     let kinds: Vec<String> = kinds
-        .map(|kind| stridegate_shapes::Kind::new(kind.group.as_str(), kind.name.as_str()).to_string())
+        .map(|kind| {
+            stridegate_shapes::Kind::new(kind.group.as_str(), kind.name.as_str()).to_string()
+        })
         .collect();
     let rules = description.rules.iter().map(|rule| rule.id.as_str());
     let rules: Vec<&str> = rules.collect();

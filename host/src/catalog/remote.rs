@@ -58,11 +58,10 @@ impl Catalog {
     pub fn registry(&self) -> anyhow::Result<Arc<Registry>> {
         let open = self.remote.open.as_ref();
         let open = open.context("is in a registry, and none is reached from here")?;
-        let opened = self.remote.registry.get_or_init(|| {
-            open()
-                .map(Arc::new)
-                .map_err(|error| format!("{error:#}"))
-        });
+        let opened = self
+            .remote
+            .registry
+            .get_or_init(|| open().map(Arc::new).map_err(|error| format!("{error:#}")));
         opened.clone().map_err(|why| anyhow!(why))
     }
 

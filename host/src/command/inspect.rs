@@ -80,7 +80,11 @@ fn add(text: &mut String, name: &str, value: &Value) {
     match value {
         Value::Object(members) => {
             for (key, member) in members {
-                let inner = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                let inner = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
                 add(text, &inner, member);
             }
         }

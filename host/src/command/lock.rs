@@ -49,7 +49,10 @@ impl Lock {
         };
         for reference in references {
             // What is locked stays so; update moves it. A changed signer is settled here.
-            let pinned = match former.iter().find(|kept| kept.reference == reference.to_string()) {
+            let pinned = match former
+                .iter()
+                .find(|kept| kept.reference == reference.to_string())
+            {
                 Some(kept) => registry.pin_locked(&reference, kept)?,
                 None => registry.pin(&reference)?,
             };
@@ -58,7 +61,11 @@ impl Lock {
             lock.set(Locked::new(&pinned));
         }
         for gone in former {
-            if !lock.entries.iter().any(|kept| kept.reference == gone.reference) {
+            if !lock
+                .entries
+                .iter()
+                .any(|kept| kept.reference == gone.reference)
+            {
                 say(&format!("{} is not asked for any more", gone.reference));
             }
         }
@@ -71,7 +78,8 @@ impl Lock {
     fn references(&self) -> anyhow::Result<Vec<Reference>> {
         let mut all = self.references.clone();
         for source in Source::named(&self.constraints) {
-            let source = source.map_err(|problem| anyhow!("{} {}", problem.file, problem.message))?;
+            let source =
+                source.map_err(|problem| anyhow!("{} {}", problem.file, problem.message))?;
             all.extend(source.references());
         }
         let mut once = Vec::new();

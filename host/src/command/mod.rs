@@ -8,6 +8,7 @@ mod explain;
 mod facts;
 #[cfg(feature = "registry")]
 mod inspect;
+mod judge;
 #[cfg(feature = "registry")]
 mod keygen;
 #[cfg(feature = "registry")]
@@ -23,22 +24,21 @@ mod pull;
 mod push;
 #[cfg(feature = "registry")]
 mod registry;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod replay;
 #[cfg(feature = "registry")]
 mod save;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod serve;
 #[cfg(feature = "registry")]
 mod sign;
 #[cfg(feature = "registry")]
 mod tags;
+mod threats;
 #[cfg(feature = "registry")]
 mod update;
 #[cfg(feature = "registry")]
 mod verify;
-mod judge;
-#[cfg(all(target_os = "linux", feature = "gateway"))]
-mod replay;
-#[cfg(all(target_os = "linux", feature = "gateway"))]
-mod serve;
-mod threats;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

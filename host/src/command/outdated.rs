@@ -45,7 +45,8 @@ impl Outdated {
                     "nothing newer meets it".to_owned()
                 };
                 let newest = newest.as_deref().unwrap_or("(none)");
-                text += &format!("{reference}: {version} is locked, {newest} is the newest; {note}\n");
+                text +=
+                    &format!("{reference}: {version} is locked, {newest} is the newest; {note}\n");
             }
             values.push(json!({
                 "reference": locked.reference,

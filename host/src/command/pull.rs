@@ -72,8 +72,8 @@ impl Pull {
             return Ok(Vec::new());
         };
         let components = artifact.components.iter();
-        let components = components
-            .map(|component| (format!("{}.wasm", component.name), &component.bytes));
+        let components =
+            components.map(|component| (format!("{}.wasm", component.name), &component.bytes));
         let files = artifact.files.iter().flatten();
         let files = files.map(|(name, bytes)| (name.clone(), bytes));
         let all: Vec<_> = components

@@ -78,6 +78,8 @@ impl Push {
             ),
             _ => {
                 let mut catalog = Catalog::default();
+                let access = self.registry.clone();
+                catalog.connect(move || access.open(None));
                 catalog.add_bundled(&engine, cache.as_ref(), pack_of_program);
                 let mut components = Vec::new();
                 for policy in policies {
@@ -95,7 +97,10 @@ impl Push {
                 if let Some(version) = version_of_tag(tag) {
                     annotations.insert(VERSION.into(), version.to_string());
                 }
-                (tag.to_owned(), pack_bundle(components, &files, annotations)?)
+                (
+                    tag.to_owned(),
+                    pack_bundle(components, &files, annotations)?,
+                )
             }
         };
         let tags = Tags {
@@ -146,7 +151,14 @@ impl Push {
                     continue;
                 }
             };
-            constraint::read(&source, catalog, engine, cache, &mut rulebook, &mut problems);
+            constraint::read(
+                &source,
+                catalog,
+                engine,
+                cache,
+                &mut rulebook,
+                &mut problems,
+            );
             let name = source.path.file_name().unwrap_or_default();
             let path = format!("constraints/{}", name.to_string_lossy());
             let content = source.text.content.into_bytes();

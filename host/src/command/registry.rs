@@ -105,8 +105,7 @@ fn trust_files() -> Vec<PathBuf> {
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let user =
-        absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let user = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
     let folders = user.into_iter().chain([PathBuf::from("/etc")]);
     folders
         .map(|folder| folder.join("stridegate/trust.yaml"))
@@ -176,8 +175,8 @@ const PATIENCE: Duration = Duration::from_millis(700);
 fn meter() -> Meter {
     let started = Instant::now();
     let show = move |meter: &Meter| {
-        let [complete, artifacts] = [&meter.complete, &meter.artifacts]
-            .map(|counter| counter.load(Ordering::Relaxed));
+        let [complete, artifacts] =
+            [&meter.complete, &meter.artifacts].map(|counter| counter.load(Ordering::Relaxed));
         if started.elapsed() < PATIENCE || artifacts == 0 {
             return;
         }
@@ -186,7 +185,11 @@ fn meter() -> Meter {
             meter.bytes.load(Ordering::Relaxed) >> 10
         );
         // The last line makes room for what comes after it.
-        let line = if complete == artifacts { String::new() } else { line };
+        let line = if complete == artifacts {
+            String::new()
+        } else {
+            line
+        };
         let _ = std::io::Write::write_all(
             &mut std::io::stderr(),
             format!("\r\u{1b}[K{line}").as_bytes(),
@@ -215,7 +218,8 @@ pub(super) fn say_notices(registry: &Registry) -> Decision {
 
 /// A reference from the command line.
 pub(super) fn reference(text: &str) -> Result<Reference, String> {
-    text.parse().map_err(|error: anyhow::Error| format!("{error:#}"))
+    text.parse()
+        .map_err(|error: anyhow::Error| format!("{error:#}"))
 }
 
 /// `KEY=VALUE` from the command line.

@@ -28,10 +28,16 @@ pub(super) struct Tags {
 
 impl Tags {
     pub(super) fn run(self) -> anyhow::Result<Decision> {
-        let mut tags = self.registry.open(None)?.tags(&self.repository.repository)?;
+        let mut tags = self
+            .registry
+            .open(None)?
+            .tags(&self.repository.repository)?;
         tags.retain(|tag| self.all || !tag.starts_with("sha256-"));
         let text = match self.output {
-            Output::Text => tags.iter().map(|tag| plain(tag).into_owned() + "\n").collect(),
+            Output::Text => tags
+                .iter()
+                .map(|tag| plain(tag).into_owned() + "\n")
+                .collect(),
             Output::Json => serde_json::to_string_pretty(&tags)? + "\n",
         };
         anstream::stdout().write_all(text.as_bytes())?;

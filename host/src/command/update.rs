@@ -61,7 +61,9 @@ impl Update {
         };
         let mut text = String::new();
         for reference in self.chosen(&lock)? {
-            let former = lock.get(&reference).context("it was chosen from the lock")?;
+            let former = lock
+                .get(&reference)
+                .context("it was chosen from the lock")?;
             let now = registry.pin(&reference)?;
             if *now.digest() == former.digest {
                 text += &format!("{reference} is up to date\n");

@@ -75,7 +75,9 @@ impl Verify {
                 let line = format!("{exact} {by}\n");
                 anstream::stdout().write_all(plain(&line).as_bytes())?;
             }
-            values.push(json!({"reference": exact, "digest": pinned.digest(), "signers": pinned.signers}));
+            values.push(
+                json!({"reference": exact, "digest": pinned.digest(), "signers": pinned.signers}),
+            );
         }
         if self.output == Output::Json {
             let text = serde_json::to_string_pretty(&values)? + "\n";

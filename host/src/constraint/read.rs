@@ -371,9 +371,9 @@ impl Reader<'_> {
             return None;
         }
         #[cfg(feature = "registry")]
-        let followed = name.parse().and_then(|reference| {
-            self.catalog.follow(self.engine, self.cache, &reference)
-        });
+        let followed = name
+            .parse()
+            .and_then(|reference| self.catalog.follow(self.engine, self.cache, &reference));
         #[cfg(not(feature = "registry"))]
         let followed = Err(anyhow::anyhow!(
             "{name}: this program was built without the feature registry"

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::API_VERSION;
 use super::fields::Fields;
 use super::read::{Problem, Source};
-use super::API_VERSION;
 use crate::object::{Content, Node, Span};
 use crate::registry::{PublicKey, Trust, TrustRule};
 use crate::source::yaml;
@@ -25,7 +25,8 @@ pub fn read_trust(path: &Path) -> Result<Trust, Vec<Problem>> {
     for document in &documents.documents {
         let known = ["apiVersion", "kind", "metadata", "spec"];
         let fields = Fields::new(document, &source, &known, &mut problems);
-        if document.text("apiVersion") != Some(API_VERSION) || document.text("kind") != Some("Trust")
+        if document.text("apiVersion") != Some(API_VERSION)
+            || document.text("kind") != Some("Trust")
         {
             let message = format!("a trust file has apiVersion {API_VERSION} and kind Trust");
             problems.push(source.problem(fields.place("kind"), message));
@@ -58,7 +59,8 @@ fn read_rule(node: &Node, source: &Source, problems: &mut Vec<Problem>) -> Optio
     let fields = Fields::new(node, source, &known, problems);
     let (prefix, place) = fields.required("prefix", problems)?;
     if prefix.contains("://") {
-        let message = "prefix is a registry, or a registry and the beginning of a path, without oci://";
+        let message =
+            "prefix is a registry, or a registry and the beginning of a path, without oci://";
         problems.push(source.problem(place, message.into()));
     }
     let mut keys: Vec<(String, PublicKey)> = Vec::new();
@@ -74,9 +76,9 @@ fn read_rule(node: &Node, source: &Source, problems: &mut Vec<Problem>) -> Optio
     let threshold = match fields.get("threshold") {
         None => Some(1),
         Some(node) => match &node.content {
-            Content::Number(number) => {
-                number.as_u64().and_then(|number| usize::try_from(number).ok())
-            }
+            Content::Number(number) => number
+                .as_u64()
+                .and_then(|number| usize::try_from(number).ok()),
             _ => None,
         },
     };

@@ -131,7 +131,9 @@ fn name(files: &str, catalog: &Catalog) -> String {
         if !pulled.is_empty() {
             let lines = pulled.iter();
             let lines = lines.map(|(reference, digest)| format!("{reference} {digest}\n"));
-            return crate::engine::digest((files.to_owned() + &lines.collect::<String>()).as_bytes());
+            return crate::engine::digest(
+                (files.to_owned() + &lines.collect::<String>()).as_bytes(),
+            );
         }
     }
     #[cfg(not(feature = "registry"))]

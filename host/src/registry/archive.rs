@@ -56,7 +56,11 @@ struct Mark {
 impl Registry {
     /// Writes artifacts with their signatures as one archive; the same artifacts are the same
     /// bytes.
-    pub fn save(&self, references: &[Reference], output: impl Write) -> anyhow::Result<Vec<Pinned>> {
+    pub fn save(
+        &self,
+        references: &[Reference],
+        output: impl Write,
+    ) -> anyhow::Result<Vec<Pinned>> {
         let mut entries = Vec::new();
         let mut blobs = BTreeMap::new();
         let mut pins = Vec::new();
@@ -72,11 +76,17 @@ impl Registry {
         let mut archive = tar::Builder::new(output);
         add(&mut archive, MARK, &serde_json::to_vec(&mark)?)?;
         for (digest, bytes) in &blobs {
-            add(&mut archive, &format!("blobs/sha256/{}", digest.hex()), bytes)?;
+            add(
+                &mut archive,
+                &format!("blobs/sha256/{}", digest.hex()),
+                bytes,
+            )?;
         }
         let index = serde_json::to_vec(&Index::new(entries))?;
         add(&mut archive, ENTRIES, &index)?;
-        let mut output = archive.into_inner().context("the archive cannot be written")?;
+        let mut output = archive
+            .into_inner()
+            .context("the archive cannot be written")?;
         output.flush().context("the archive cannot be written")?;
         Ok(pins)
     }
@@ -183,7 +193,10 @@ impl Registry {
                 Document::Index(_) => None,
             };
             let is_signature = subject.is_some()
-                || reference.wanted.tag().is_some_and(|tag| tag.starts_with("sha256-"));
+                || reference
+                    .wanted
+                    .tag()
+                    .is_some_and(|tag| tag.starts_with("sha256-"));
             if let Some(subject) = subject {
                 let mut known = store.signatures(&subject.digest);
                 if !known.iter().any(|known| known.digest == entry.digest) {
@@ -272,7 +285,11 @@ impl Registry {
 }
 
 /// Adds a file to an archive, without a time and an owner.
-pub(super) fn add(archive: &mut tar::Builder<impl Write>, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn add(
+    archive: &mut tar::Builder<impl Write>,
+    path: &str,
+    bytes: &[u8],
+) -> anyhow::Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_size(bytes.len() as u64);
     header.set_mode(0o644);

@@ -135,9 +135,7 @@ pub(super) fn read_files(bytes: &[u8]) -> anyhow::Result<Files> {
 /// Refuses a path that could lead out of the folder into which it is written.
 fn check_path(path: &str) -> anyhow::Result<()> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ".contains(&byte);
-    let part = |part: &str| {
-        !part.is_empty() && !part.starts_with('.') && part.bytes().all(known)
-    };
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(known);
     ensure!(
         path.split('/').all(part),
         "{path:?} is no path of a file in a bundle: letters, digits, ., _ and - in folders by /"
@@ -147,8 +145,8 @@ fn check_path(path: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::layout::{Interface, pack_component};
+    use super::*;
 
     fn files() -> Files {
         [("constraints/a.yaml".to_owned(), b"a: 1".to_vec())].into()

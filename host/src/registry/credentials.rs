@@ -43,7 +43,9 @@ pub(super) fn of(registry: &str) -> anyhow::Result<Option<Login>> {
         Err(Fault::NoCredentialConfigured | Fault::ConfigNotFound | Fault::ConfigReadError) => {
             Ok(None)
         }
-        Err(Fault::HelperFailure { stdout, stderr, .. }) if says_none(&stdout) || says_none(&stderr) => {
+        Err(Fault::HelperFailure { stdout, stderr, .. })
+            if says_none(&stdout) || says_none(&stderr) =>
+        {
             Ok(None)
         }
         // What a helper printed may hold what it keeps.

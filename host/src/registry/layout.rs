@@ -52,7 +52,11 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// What else is said of them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "or_empty"
+    )]
     pub annotations: Annotations,
 }
 
@@ -112,7 +116,11 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// What else is said of it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "or_empty"
+    )]
     pub annotations: Annotations,
 }
 
@@ -131,7 +139,11 @@ pub struct Index {
     /// The manifests.
     pub manifests: Vec<Descriptor>,
     /// What else is said of it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "or_empty"
+    )]
     pub annotations: Annotations,
 }
 
@@ -217,9 +229,7 @@ impl Document {
             INDEX => Ok(Self::Index(
                 serde_json::from_slice(bytes).context("is no OCI index")?,
             )),
-            other => bail!(
-                "is of the type {other}; this program reads {MANIFEST} and {INDEX}"
-            ),
+            other => bail!("is of the type {other}; this program reads {MANIFEST} and {INDEX}"),
         }
     }
 
@@ -393,7 +403,10 @@ pub fn component_layer(manifest: &Manifest) -> anyhow::Result<&Descriptor> {
     );
     match &manifest.layers[..] {
         [layer] if layer.media_type == WASM_LAYER => Ok(layer),
-        [layer] => bail!("has a layer of the type {}, where {WASM_LAYER} is due", layer.media_type),
+        [layer] => bail!(
+            "has a layer of the type {}, where {WASM_LAYER} is due",
+            layer.media_type
+        ),
         layers => bail!("has {} layers, where one is due", layers.len()),
     }
 }
@@ -422,8 +435,7 @@ mod tests {
         assert_eq!(packed(), packed());
         let digest = packed().root.descriptor().digest.to_string();
         assert_eq!(
-            digest,
-            "sha256:e936113cc6b88d33bb1f93e923db5d34622b41abe07aaf39e01c675ed7c5f5f8",
+            digest, "sha256:e936113cc6b88d33bb1f93e923db5d34622b41abe07aaf39e01c675ed7c5f5f8",
             "a change of this is a change of every published digest"
         );
     }
@@ -437,12 +449,16 @@ mod tests {
         for (from, to, part) in [
             ("a:b/c@1.0.0", "a:b/c@2.0.0", "and not a:b/c@1.0.0"),
             ("\"imports\":[]", "\"imports\":[\"x:y/z\"]", "imports x:y/z"),
-            ("\"layerDigests\":[", "\"layerDigests\":[\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",", "another layer"),
+            (
+                "\"layerDigests\":[",
+                "\"layerDigests\":[\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",",
+                "another layer",
+            ),
             ("component", "model", "core module"),
         ] {
             let changed = String::from_utf8_lossy(config).replace(from, to);
-            let error = check_component(&manifest, changed.as_bytes(), "a:b/c@1.0.0")
-                .expect_err(part);
+            let error =
+                check_component(&manifest, changed.as_bytes(), "a:b/c@1.0.0").expect_err(part);
             assert!(format!("{error:#}").contains(part), "{error:#}");
         }
     }
@@ -451,26 +467,43 @@ mod tests {
     fn a_manifest_of_another_shape_is_refused() {
         let good = String::from_utf8(packed().root.bytes).expect("JSON is text");
         for (from, to, part) in [
-            (WASM_CONFIG, "application/vnd.wasm.config.v1+json", "is of the type"),
-            (WASM_LAYER, "application/vnd.wasm.content.layer.v1+wasm", "has a layer"),
+            (
+                WASM_CONFIG,
+                "application/vnd.wasm.config.v1+json",
+                "is of the type",
+            ),
+            (
+                WASM_LAYER,
+                "application/vnd.wasm.content.layer.v1+wasm",
+                "has a layer",
+            ),
             ("\"layers\":[{", "\"layers\":[],\"x\":[{", "has 0 layers"),
         ] {
             let bytes = good.replacen(from, to, 1);
-            let Ok(Document::Manifest(manifest)) = Document::read(bytes.as_bytes(), MANIFEST) else {
+            let Ok(Document::Manifest(manifest)) = Document::read(bytes.as_bytes(), MANIFEST)
+            else {
                 panic!("{bytes}");
             };
             let error = component_layer(&manifest).expect_err(part);
             assert!(format!("{error:#}").contains(part), "{error:#}");
         }
         for (from, to, part) in [
-            ("\"schemaVersion\":2", "\"schemaVersion\":1", "schema version 1"),
+            (
+                "\"schemaVersion\":2",
+                "\"schemaVersion\":1",
+                "schema version 1",
+            ),
             (MANIFEST, INDEX, "says of itself"),
-            ("\"schemaVersion\":2", "\"schemaVersion\":2,\"manifests\":[]", "at once"),
+            (
+                "\"schemaVersion\":2",
+                "\"schemaVersion\":2,\"manifests\":[]",
+                "at once",
+            ),
             ("sha256:", "sha512:", "no OCI manifest"),
             ("{", "[", "no manifest"),
         ] {
-            let error = Document::read(good.replacen(from, to, 1).as_bytes(), MANIFEST)
-                .expect_err(part);
+            let error =
+                Document::read(good.replacen(from, to, 1).as_bytes(), MANIFEST).expect_err(part);
             assert!(format!("{error:#}").contains(part), "{error:#}");
         }
     }

@@ -32,8 +32,8 @@ use tokio::task::JoinSet;
 pub use archive::Loaded;
 pub use bundle::{BUNDLE, Files, pack_bundle};
 pub use digest::Digest;
-pub use lock::{LOCK_FILE, Lock, Locked};
 pub use layout::{Annotations, Blob, Descriptor, Interface, Manifest, Packed};
+pub use lock::{LOCK_FILE, Lock, Locked};
 pub use reference::{Reference, Repository, SCHEME, Wanted, tag_of_version, version_of_tag};
 pub use remote::Found;
 pub use signature::{Layout, PrivateKey, PublicKey};
@@ -211,7 +211,9 @@ impl Registry {
     /// Pulls what references stand for, several at a time, each with its own outcome.
     pub fn pull(&self, references: &[Reference]) -> Vec<anyhow::Result<Artifact>> {
         let meter = &self.shared.remote.transport.meter;
-        meter.artifacts.fetch_add(references.len(), Ordering::Relaxed);
+        meter
+            .artifacts
+            .fetch_add(references.len(), Ordering::Relaxed);
         let shared = &self.shared;
         self.wait(async {
             let mut tasks = JoinSet::new();
@@ -325,7 +327,10 @@ impl Shared {
             ),
             Wanted::Tag(tag) => {
                 let found = remote.tagged(repository, tag).await?;
-                (Some(tag.clone()), found.with_context(|| self.absent(repository, tag))?)
+                (
+                    Some(tag.clone()),
+                    found.with_context(|| self.absent(repository, tag))?,
+                )
             }
             Wanted::Digest(tag, digest) => {
                 let found = remote.addressed(repository, digest).await?;
@@ -363,7 +368,9 @@ impl Shared {
         if self.remote.offline {
             return format!("the tag {tag} is not among what was pulled; leave --offline out");
         }
-        format!("there is no tag {tag}; stridegate tags {SCHEME}{repository} shows those that are there")
+        format!(
+            "there is no tag {tag}; stridegate tags {SCHEME}{repository} shows those that are there"
+        )
     }
 
     async fn component(
@@ -414,7 +421,10 @@ impl Shared {
         let mut all = vec![tags.tag.clone()];
         if tags.moving {
             let version = version.with_context(|| {
-                format!("only a version moves shorter tags, and {} is none", tags.tag)
+                format!(
+                    "only a version moves shorter tags, and {} is none",
+                    tags.tag
+                )
             })?;
             // A repository that is not there yet has no tags.
             let others = self.remote.tags(repository).await.unwrap_or_default();
@@ -453,7 +463,10 @@ impl Shared {
                 let bytes = self.remote.part(repository, descriptor).await?;
                 let part = Blob::new(&descriptor.media_type, bytes);
                 if part.is_manifest() {
-                    let inner = self.remote.addressed(repository, &descriptor.digest).await?;
+                    let inner = self
+                        .remote
+                        .addressed(repository, &descriptor.digest)
+                        .await?;
                     open.push((inner.context("a manifest is missing")?, depth + 1));
                 }
                 parts.push(part);
@@ -479,7 +492,8 @@ impl Shared {
         }
         let referrers = self.remote.referrers(repository, subject).await?;
         if !referrers.is_empty() {
-            self.remote.keep(self.remote.store.sign(subject, &referrers));
+            self.remote
+                .keep(self.remote.store.sign(subject, &referrers));
         }
         Ok(referrers)
     }
@@ -652,13 +666,25 @@ mod tests {
             ("1.4.2-rc.1", &[], &[]),
         ] {
             let version = Version::parse(version).expect("it is a version");
-            assert_eq!(moving_tags(&version, &tags(others)), tags(moved), "{version}");
+            assert_eq!(
+                moving_tags(&version, &tags(others)),
+                tags(moved),
+                "{version}"
+            );
         }
     }
 
     #[test]
     fn the_highest_version_that_meets_a_requirement_is_taken() {
-        let all = tags(&["1.2", "1.2.0", "1.10.0", "v1.3.0", "2.0.0", "1.11.0-rc.1", "latest"]);
+        let all = tags(&[
+            "1.2",
+            "1.2.0",
+            "1.10.0",
+            "v1.3.0",
+            "2.0.0",
+            "1.11.0-rc.1",
+            "latest",
+        ]);
         for (requirement, tag) in [
             ("^1.2", Some("1.10.0")),
             ("~1.3", Some("v1.3.0")),

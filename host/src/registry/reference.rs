@@ -181,9 +181,8 @@ fn check_part(part: &str) -> anyhow::Result<()> {
 
 pub(super) fn check_tag(tag: &str) -> anyhow::Result<()> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let valid = (1..=128).contains(&tag.len())
-        && tag.bytes().all(known)
-        && !tag.starts_with(['.', '-']);
+    let valid =
+        (1..=128).contains(&tag.len()) && tag.bytes().all(known) && !tag.starts_with(['.', '-']);
     ensure!(
         valid,
         "{tag:?} is no tag: at most 128 letters, digits, _, . and -, which does not begin with . or -"

@@ -243,8 +243,9 @@ impl Remote {
             Vec::new()
         } else {
             let answer = answer.success(repository)?;
-            let index: Index = serde_json::from_slice(&answer.body)
-                .map_err(|_| anyhow!("the registry sent something else than a list of referrers"))?;
+            let index: Index = serde_json::from_slice(&answer.body).map_err(|_| {
+                anyhow!("the registry sent something else than a list of referrers")
+            })?;
             index.manifests
         };
         if !listed.is_empty() {
@@ -255,7 +256,10 @@ impl Remote {
 
     /// The list that stands at a tag where a registry keeps none of its own.
     async fn fallback(&self, repository: &Repository, subject: &Digest) -> anyhow::Result<Index> {
-        match self.manifest(repository, &fallback_tag(subject), false).await? {
+        match self
+            .manifest(repository, &fallback_tag(subject), false)
+            .await?
+        {
             Some(Found {
                 document: Document::Index(index),
                 ..
@@ -292,7 +296,11 @@ impl Remote {
         if self.transport.exchange(&probe).await?.status.is_success() {
             return Ok(());
         }
-        let begin = Call::write(repository, Method::POST, Target::Path("blobs/uploads/".into()));
+        let begin = Call::write(
+            repository,
+            Method::POST,
+            Target::Path("blobs/uploads/".into()),
+        );
         let finish = |answer: &Answer| {
             let location = answer
                 .header("location")
@@ -357,7 +365,11 @@ impl Remote {
             entry.annotations = read.annotations;
         }
         let mut index = self.fallback(repository, subject).await?;
-        if index.manifests.iter().any(|known| known.digest == entry.digest) {
+        if index
+            .manifests
+            .iter()
+            .any(|known| known.digest == entry.digest)
+        {
             return Ok(());
         }
         index.manifests.push(entry);

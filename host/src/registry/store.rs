@@ -68,7 +68,9 @@ impl Store {
     pub fn get(&self, digest: &Digest, limit: u64) -> Option<Vec<u8>> {
         let file = File::open(self.blob(digest)).ok()?;
         let mut bytes = Vec::new();
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).ok()?;
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .ok()?;
         (bytes.len() as u64 <= limit && Digest::of(&bytes) == *digest).then_some(bytes)
     }
 
@@ -82,7 +84,12 @@ impl Store {
     }
 
     /// Keeps what a tag stands for.
-    pub fn tag(&self, repository: &Repository, tag: &str, target: &Descriptor) -> anyhow::Result<()> {
+    pub fn tag(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        target: &Descriptor,
+    ) -> anyhow::Result<()> {
         let tagged = Tagged {
             repository: repository.to_string(),
             tag: tag.to_owned(),
@@ -115,7 +122,10 @@ impl Store {
         let signatures = Signatures {
             manifests: manifests.to_vec(),
         };
-        self.write(&self.signatures_of(subject), &serde_json::to_vec(&signatures)?)
+        self.write(
+            &self.signatures_of(subject),
+            &serde_json::to_vec(&signatures)?,
+        )
     }
 
     /// Which manifests hold the signatures of another.
@@ -162,7 +172,10 @@ impl Store {
     }
 
     fn remove_abandoned(&self) {
-        for entry in fs::read_dir(self.folder.join("drafts")).into_iter().flatten() {
+        for entry in fs::read_dir(self.folder.join("drafts"))
+            .into_iter()
+            .flatten()
+        {
             let Ok(entry) = entry else { continue };
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
             let age = modified.map(|time| time.elapsed().unwrap_or_default());
@@ -176,7 +189,10 @@ impl Store {
 /// Writes a file by way of a draft in the same file system, which is removed if that fails.
 pub(super) fn write_whole(draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(draft, path)
@@ -214,7 +230,11 @@ mod tests {
         let (_folder, store) = store();
         let digest = store.put(b"one").expect("it can be kept");
         assert_eq!(store.get(&digest, 3).as_deref(), Some(&b"one"[..]));
-        assert_eq!(store.get(&digest, 2), None, "it is longer than is asked for");
+        assert_eq!(
+            store.get(&digest, 2),
+            None,
+            "it is longer than is asked for"
+        );
         assert_eq!(store.get(&Digest::of(b"two"), 9), None);
         assert_eq!(files(&store.folder.join("drafts")), 0);
     }
@@ -239,8 +259,12 @@ mod tests {
             path: path.into(),
         };
         let target = Descriptor::of("x", b"one");
-        store.tag(&repository("a"), "1", &target).expect("it can be kept");
-        store.tag(&repository("a"), "1", &target).expect("it can be kept again");
+        store
+            .tag(&repository("a"), "1", &target)
+            .expect("it can be kept");
+        store
+            .tag(&repository("a"), "1", &target)
+            .expect("it can be kept again");
         assert_eq!(store.tags(&repository("a")).len(), 1);
         assert_eq!(store.tags(&repository("a/b")), []);
     }
@@ -261,8 +285,12 @@ mod tests {
         fs::write(&draft, b"half").expect("the store can be written");
         drop(Store::new(store.folder.clone()));
         assert!(draft.exists(), "another process may be writing it");
-        let file = File::options().write(true).open(&draft).expect("it is there");
-        file.set_modified(SystemTime::now() - ABANDONED * 2).expect("its time can be set");
+        let file = File::options()
+            .write(true)
+            .open(&draft)
+            .expect("it is there");
+        file.set_modified(SystemTime::now() - ABANDONED * 2)
+            .expect("its time can be set");
         drop(Store::new(store.folder.clone()));
         assert!(!draft.exists());
     }

@@ -105,7 +105,9 @@ impl Meter {
 
 impl std::fmt::Debug for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meter").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Meter")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -267,9 +269,7 @@ impl Transport {
             let mut bundle = reqwest::Certificate::from_pem_bundle(&pem)
                 .ok()
                 .filter(|bundle| !bundle.is_empty())
-                .with_context(|| {
-                    format!("{} holds no certificate in PEM", file.display())
-                })?;
+                .with_context(|| format!("{} holds no certificate in PEM", file.display()))?;
             authorities.append(&mut bundle);
         }
         let builder = || {
@@ -633,7 +633,13 @@ fn is_transient(status: StatusCode) -> bool {
 
 /// How long a registry asks to wait; dates are not read, as its clock may be another.
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -662,11 +668,7 @@ fn refuse_plain(origin: &Url, url: &Url) -> anyhow::Result<()> {
 
 /// A URL without what may be secret in it.
 fn place(url: &Url) -> String {
-    format!(
-        "{}://{}",
-        url.scheme(),
-        url.host_str().unwrap_or_default()
-    )
+    format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 fn redirected(
@@ -695,7 +697,9 @@ fn redirected(
     }
     refuse_plain(origin, &location)?;
     if hops > HOPS {
-        return Err(anyhow!("the registry sends elsewhere more than {HOPS} times"));
+        return Err(anyhow!(
+            "the registry sends elsewhere more than {HOPS} times"
+        ));
     }
     Ok(location)
 }

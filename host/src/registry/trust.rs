@@ -48,7 +48,13 @@ impl Trust {
             let rest = name.strip_prefix(rule.prefix.trim_end_matches('/'));
             rule.prefix == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let length = |rule: &&Rule| if rule.prefix == "*" { 0 } else { rule.prefix.len() };
+        let length = |rule: &&Rule| {
+            if rule.prefix == "*" {
+                0
+            } else {
+                rule.prefix.len()
+            }
+        };
         self.rules.iter().filter(covers).max_by_key(length)
     }
 }
@@ -166,7 +172,9 @@ impl Shared {
         let remote = &self.remote;
         if kept {
             let tagged = remote.store.tags(repository).into_iter();
-            let tagged = tagged.filter(|kept| kept.tag == tag).map(|kept| kept.target);
+            let tagged = tagged
+                .filter(|kept| kept.tag == tag)
+                .map(|kept| kept.target);
             let all = tagged.chain(remote.store.signatures(digest));
             return Ok(all.filter_map(|one| remote.kept(&one.digest)).collect());
         }
@@ -286,12 +294,20 @@ mod tests {
             (&["r.example/a/"], "a/b", Some("r.example/a/")),
             (&["r.example/a"], "ab", None),
             (&["r.exam"], "a", None),
-            (&["*", "r.example/a", "r.example"], "a/b", Some("r.example/a")),
+            (
+                &["*", "r.example/a", "r.example"],
+                "a/b",
+                Some("r.example/a"),
+            ),
             (&["*"], "a", Some("*")),
         ] {
             let trust = trust(prefixes);
             let rule = trust.rule(&repository(path));
-            assert_eq!(rule.map(|rule| rule.prefix.as_str()), found, "{prefixes:?} {path}");
+            assert_eq!(
+                rule.map(|rule| rule.prefix.as_str()),
+                found,
+                "{prefixes:?} {path}"
+            );
         }
     }
 
@@ -303,7 +319,8 @@ mod tests {
         let packed = sign_bundle(&subject, &key).expect("it is signed");
         let manifest = serde_json::from_slice(&packed.root.bytes).expect("it is a manifest");
         let layer = Evidence::layers(&manifest).next().expect("it has a layer");
-        let evidence = Evidence::read(layer, packed.parts[1].bytes.clone()).expect("it is evidence");
+        let evidence =
+            Evidence::read(layer, packed.parts[1].bytes.clone()).expect("it is evidence");
         let keys = [("a".to_owned(), public.clone()), ("b".to_owned(), public)];
         assert_eq!(signers(&[evidence], &subject.digest, &keys).len(), 1);
     }

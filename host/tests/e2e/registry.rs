@@ -46,15 +46,24 @@ impl World {
             fs::write(path("ca.pem"), pair.cert.pem()).expect("the folder can be written");
             fs::write(path("key.pem"), pair.signing_key.serialize_pem())
                 .expect("the folder can be written");
-            config += &format!("  tls: {{certificate: {}, key: {}}}\n", path("ca.pem"), path("key.pem"));
+            config += &format!(
+                "  tls: {{certificate: {}, key: {}}}\n",
+                path("ca.pem"),
+                path("key.pem")
+            );
         }
         if kind == Kind::Login {
             fs::write(path("htpasswd"), LOGIN).expect("the folder can be written");
-            config += &format!("auth: {{htpasswd: {{realm: r, path: {}}}}}\n", path("htpasswd"));
+            config += &format!(
+                "auth: {{htpasswd: {{realm: r, path: {}}}}}\n",
+                path("htpasswd")
+            );
         }
         fs::write(path("config.yml"), config).expect("the folder can be written");
         let server = Server::start(
-            Command::new("docker-registry").arg("serve").arg(path("config.yml")),
+            Command::new("docker-registry")
+                .arg("serve")
+                .arg(path("config.yml")),
             "listening on",
         );
         Self {
@@ -104,7 +113,10 @@ impl World {
 
     fn refuses(&self, arguments: &[&str], part: &str) {
         let (succeeded, stdout, stderr) = self.run(STRIDEGATE, arguments);
-        assert!(!succeeded && stderr.contains(part), "{arguments:?}: {stdout}{stderr}");
+        assert!(
+            !succeeded && stderr.contains(part),
+            "{arguments:?}: {stdout}{stderr}"
+        );
         assert!(!stderr.contains("hunter"), "{stderr}");
     }
 
@@ -115,7 +127,9 @@ impl World {
 
 fn component(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join(format!("../target/policies/{name}.wasm")).display().to_string()
+    root.join(format!("../target/policies/{name}.wasm"))
+        .display()
+        .to_string()
 }
 
 fn is_installed(program: &str) -> bool {
@@ -125,31 +139,76 @@ fn is_installed(program: &str) -> bool {
 /// Pushes, pulls, lists, copies and saves, and lets skopeo read what was written.
 fn round(world: &World, options: &[&str], skopeo: &[&str]) {
     let target = world.reference("policies/root-user");
-    let with = |arguments: &[&str]| [arguments, options].concat();
-    let pushed = world.does(STRIDEGATE, &with(&["push", &target, &component("root-user"), "--moving"]));
-    let digest = pushed.split(['@', ',']).nth(1).expect("it has a digest").trim().to_owned();
+    fn join<'a>(arguments: &[&'a str], options: &[&'a str]) -> Vec<&'a str> {
+        [arguments, options].concat()
+    }
+    let pushed = world.does(
+        STRIDEGATE,
+        &join(
+            &["push", &target, &component("root-user"), "--moving"],
+            options,
+        ),
+    );
+    let digest = pushed
+        .split(['@', ','])
+        .nth(1)
+        .expect("it has a digest")
+        .trim()
+        .to_owned();
     world.forget();
-    assert_eq!(world.does(STRIDEGATE, &with(&["tags", &target])), "0.1.0\n0\n0.1\n");
+    assert_eq!(
+        world.does(STRIDEGATE, &join(&["tags", &target], options)),
+        "0.1.0\n0\n0.1\n"
+    );
     let exact = format!("{target}@{digest}");
-    world.does(STRIDEGATE, &with(&["pull", &exact, "-d", "out"]));
+    world.does(STRIDEGATE, &join(&["pull", &exact, "-d", "out"], options));
     let bytes = fs::read(world.path("out/root-user.wasm")).expect("it was written");
-    assert_eq!(bytes, fs::read(component("root-user")).expect("it is there"));
+    assert_eq!(
+        bytes,
+        fs::read(component("root-user")).expect("it is there")
+    );
     let copy = world.reference("mirror/root-user");
-    world.does(STRIDEGATE, &with(&["copy", &format!("{target}:0.1"), &format!("{copy}:0.1.0")]));
+    world.does(
+        STRIDEGATE,
+        &join(
+            &["copy", &format!("{target}:0.1"), &format!("{copy}:0.1.0")],
+            options,
+        ),
+    );
     let image = format!("docker://{}/mirror/root-user:0.1.0", world.address);
-    let inspected = world.does("skopeo", &[&["inspect", "--raw"][..], skopeo, &[&image]].concat());
+    let inspected = world.does(
+        "skopeo",
+        &[&["inspect", "--raw"][..], skopeo, &[&image]].concat(),
+    );
     let manifest: Value = serde_json::from_str(&inspected).expect("it is JSON");
-    assert_eq!(manifest["config"]["mediaType"], "application/vnd.wasm.config.v0+json");
+    assert_eq!(
+        manifest["config"]["mediaType"],
+        "application/vnd.wasm.config.v0+json"
+    );
     assert_eq!(manifest["layers"][0]["mediaType"], "application/wasm");
-    assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "root-user");
-    assert_eq!(stridegate::registry::Digest::of(inspected.as_bytes()).to_string(), digest);
+    assert_eq!(
+        manifest["annotations"]["org.opencontainers.image.title"],
+        "root-user"
+    );
+    assert_eq!(
+        stridegate::registry::Digest::of(inspected.as_bytes()).to_string(),
+        digest
+    );
 }
 
 #[test]
 fn a_plain_registry_on_this_machine() {
     let world = World::start(Kind::Plain);
     round(&world, &[], &["--tls-verify=false"]);
-    world.does(STRIDEGATE, &["save", &world.reference("policies/root-user:0.1.0"), "-o", "a.tar"]);
+    world.does(
+        STRIDEGATE,
+        &[
+            "save",
+            &world.reference("policies/root-user:0.1.0"),
+            "-o",
+            "a.tar",
+        ],
+    );
     let listed = world.does("skopeo", &["inspect", "--raw", "oci-archive:a.tar"]);
     assert!(listed.contains("application/wasm"), "{listed}");
 }
@@ -169,18 +228,28 @@ fn a_registry_with_a_login() {
     let world = World::start(Kind::Login);
     let target = world.reference("policies/root-user");
     let ca = ["--ca", "ca.pem"];
-    world.refuses(&[&["push", &target, "root-user"][..], &ca].concat(), "docker login");
+    world.refuses(
+        &[&["push", &target, "root-user"][..], &ca].concat(),
+        "docker login",
+    );
     let config = |login: &str| {
         let auths = serde_json::json!({"auths": {world.address.as_str(): {"auth": login}}});
         fs::create_dir_all(world.path("docker")).expect("the folder can be written");
         fs::write(world.path("docker/config.json"), auths.to_string()).expect("it can be written");
     };
     config("bmFtZTpvdGhlcg==");
-    world.refuses(&[&["push", &target, "root-user"][..], &ca].concat(), "docker login");
+    world.refuses(
+        &[&["push", &target, "root-user"][..], &ca].concat(),
+        "docker login",
+    );
     config("bmFtZTpodW50ZXI=");
     fs::create_dir(world.path("certificates")).expect("the folder can be written");
     fs::copy(world.path("ca.pem"), world.path("certificates/ca.crt")).expect("it can be copied");
-    round(&world, &ca, &["--cert-dir", "certificates", "--creds", "name:hunter"]);
+    round(
+        &world,
+        &ca,
+        &["--cert-dir", "certificates", "--creds", "name:hunter"],
+    );
 }
 
 #[test]
@@ -199,24 +268,60 @@ fn from_push_to_enforced_rollback() {
     );
     fs::write(world.path("rules.yaml"), constraint).expect("the folder can be written");
     fs::write(world.path("Dockerfile"), "FROM scratch\nUSER 0\n").expect("it can be written");
-    let eval = ["eval", "Dockerfile", "-c", "rules.yaml", "--trust", "trust.yaml"];
-    let (_, _, stderr) = world.run(STRIDEGATE, &["pull", &format!("{target}:0.1.0"), "--trust", "trust.yaml"]);
+    let eval = [
+        "eval",
+        "Dockerfile",
+        "-c",
+        "rules.yaml",
+        "--trust",
+        "trust.yaml",
+    ];
+    let (_, _, stderr) = world.run(
+        STRIDEGATE,
+        &["pull", &format!("{target}:0.1.0"), "--trust", "trust.yaml"],
+    );
     assert!(stderr.contains("is not signed"), "{stderr}");
     let code = |arguments: &[&str]| {
-        let output = world.command(STRIDEGATE, arguments).output().expect("it can be started");
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        let output = world
+            .command(STRIDEGATE, arguments)
+            .output()
+            .expect("it can be started");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     };
     assert_eq!(code(&eval).0, Some(2));
-    world.does(STRIDEGATE, &["sign", &format!("{target}:0.1.0"), "--key", "team.key"]);
+    world.does(
+        STRIDEGATE,
+        &["sign", &format!("{target}:0.1.0"), "--key", "team.key"],
+    );
     assert_eq!(code(&eval).0, Some(1), "the policy is used, and finds root");
-    world.does(STRIDEGATE, &["lock", "-c", "rules.yaml", "--trust", "trust.yaml"]);
+    world.does(
+        STRIDEGATE,
+        &["lock", "-c", "rules.yaml", "--trust", "trust.yaml"],
+    );
     let locked = [&eval[..], &["--locked"]].concat();
     assert_eq!(code(&locked).0, Some(1));
     // The registry offers something else under the same version; the lock holds.
-    world.does(STRIDEGATE, &["push", &target, &component("root-user"), "--force", "--annotation", "a=b"]);
+    world.does(
+        STRIDEGATE,
+        &[
+            "push",
+            &target,
+            &component("root-user"),
+            "--force",
+            "--annotation",
+            "a=b",
+        ],
+    );
     world.forget();
     assert_eq!(code(&eval).0, Some(2), "nobody signed the new one");
-    assert_eq!(code(&locked).0, Some(1), "the locked one is still there, by its digest");
+    assert_eq!(
+        code(&locked).0,
+        Some(1),
+        "the locked one is still there, by its digest"
+    );
 }
 
 #[test]
@@ -237,10 +342,23 @@ fn what_oras_pushed_is_pulled() {
     let image = format!("{}/oras/root-user:0.1.0", world.address);
     world.does(
         "oras",
-        &["push", "--plain-http", &image, "--config", "config.json:application/vnd.wasm.config.v0+json", "root-user.wasm:application/wasm"],
+        &[
+            "push",
+            "--plain-http",
+            &image,
+            "--config",
+            "config.json:application/vnd.wasm.config.v0+json",
+            "root-user.wasm:application/wasm",
+        ],
     );
-    world.does(STRIDEGATE, &["pull", &format!("oci://{image}"), "-d", "out"]);
-    assert_eq!(fs::read(world.path("out/root-user.wasm")).expect("it was written"), bytes);
+    world.does(
+        STRIDEGATE,
+        &["pull", &format!("oci://{image}"), "-d", "out"],
+    );
+    assert_eq!(
+        fs::read(world.path("out/root-user.wasm")).expect("it was written"),
+        bytes
+    );
 }
 
 #[test]
@@ -255,21 +373,52 @@ fn cosign_and_this_program_read_the_signatures_of_each_other() {
         world.does(STRIDEGATE, &["push", target, &component("root-user")]);
     }
     world.does(STRIDEGATE, &["keygen", "team"]);
-    world.does("cosign", &["generate-key-pair", "--output-key-prefix", "cosign"]);
+    world.does(
+        "cosign",
+        &["generate-key-pair", "--output-key-prefix", "cosign"],
+    );
     let image = |target: &str| format!("{}:0.1.0", target.trim_start_matches("oci://"));
     let (ours_image, theirs_image) = (image(&ours), image(&theirs));
     // A key of each signs with the other, so that each reads the other's key too.
-    let sign = ["sign", "--yes", "--tlog-upload=false", "--use-signing-config=false", "--allow-http-registry", "--key", "team.key", &theirs_image];
+    let sign = [
+        "sign",
+        "--yes",
+        "--tlog-upload=false",
+        "--use-signing-config=false",
+        "--allow-http-registry",
+        "--key",
+        "team.key",
+        &theirs_image,
+    ];
     world.does("cosign", &sign);
-    world.does(STRIDEGATE, &["sign", &format!("{ours}:0.1.0"), "--key", "cosign.key"]);
+    world.does(
+        STRIDEGATE,
+        &["sign", &format!("{ours}:0.1.0"), "--key", "cosign.key"],
+    );
     world.forget();
-    world.does(STRIDEGATE, &["verify", &format!("{theirs}:0.1.0"), "--key", "team.pub"]);
-    world.refuses(&["verify", &format!("{theirs}:0.1.0"), "--key", "cosign.pub"], "0 of 1");
+    world.does(
+        STRIDEGATE,
+        &["verify", &format!("{theirs}:0.1.0"), "--key", "team.pub"],
+    );
+    world.refuses(
+        &["verify", &format!("{theirs}:0.1.0"), "--key", "cosign.pub"],
+        "0 of 1",
+    );
     let verify = |key, layout: &[&str]| {
-        let arguments = ["verify", "--insecure-ignore-tlog=true", "--allow-http-registry", "--key", key, &ours_image];
+        let arguments = [
+            "verify",
+            "--insecure-ignore-tlog=true",
+            "--allow-http-registry",
+            "--key",
+            key,
+            &ours_image,
+        ];
         world.run("cosign", &[&arguments[..], layout].concat())
     };
-    for layout in [&["--new-bundle-format=true"][..], &["--new-bundle-format=false"]] {
+    for layout in [
+        &["--new-bundle-format=true"][..],
+        &["--new-bundle-format=false"],
+    ] {
         let (succeeded, _, stderr) = verify("cosign.pub", layout);
         assert!(succeeded, "{layout:?}: {stderr}");
         let (succeeded, ..) = verify("team.pub", layout);

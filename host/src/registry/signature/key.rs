@@ -12,7 +12,9 @@ use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
 use p256::elliptic_curve::rand_core::{OsRng, RngCore};
 use p256::pkcs8::der::pem;
-use p256::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use p256::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -107,7 +109,10 @@ impl PublicKey {
 
     /// What a bundle calls the key.
     pub(super) fn hint(&self) -> anyhow::Result<String> {
-        let der = self.key.to_public_key_der().context("cannot encode the key")?;
+        let der = self
+            .key
+            .to_public_key_der()
+            .context("cannot encode the key")?;
         Ok(BASE64.encode(Sha256::digest(der.as_bytes())))
     }
 
@@ -260,7 +265,11 @@ mod tests {
         let key = PrivateKey::generate();
         let public = key.public().expect("it is a key");
         let signature = key.sign(b"one");
-        assert_eq!(signature, key.sign(b"one"), "the same bytes, the same signature");
+        assert_eq!(
+            signature,
+            key.sign(b"one"),
+            "the same bytes, the same signature"
+        );
         assert!(public.verifies(b"one", &signature));
         assert!(!public.verifies(b"two", &signature));
         assert!(!public.verifies(b"one", b"no signature"));

@@ -85,8 +85,7 @@ impl Evidence {
             #[serde(rename = "docker-manifest-digest")]
             digest: String,
         }
-        let read: Payload =
-            serde_json::from_slice(&payload).context("is no text of cosign's")?;
+        let read: Payload = serde_json::from_slice(&payload).context("is no text of cosign's")?;
         let signature = annotations.get(SIGNATURE).context("has no signature")?;
         Ok(Self {
             message: payload,
@@ -102,7 +101,9 @@ impl Evidence {
             bundle.media_type.starts_with(BUNDLES),
             "is no sigstore bundle"
         );
-        let envelope = bundle.dsse_envelope.context("is a bundle without an envelope")?;
+        let envelope = bundle
+            .dsse_envelope
+            .context("is a bundle without an envelope")?;
         ensure!(
             envelope.payload_type == STATEMENT,
             "is a bundle of {}, and not of {STATEMENT}",

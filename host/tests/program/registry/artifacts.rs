@@ -21,15 +21,34 @@ fn the_same_policy_is_the_same_artifact() {
 fn what_was_pushed_is_pulled_and_used_without_the_registry() {
     let desk = Desk::with_policy();
     let pulled = desk.does(&["pull", &desk.policy(), "-d", "out"]);
-    assert_eq!(pulled.trim(), format!("{}@{}", desk.policy(), desk.digest()));
+    assert_eq!(
+        pulled.trim(),
+        format!("{}@{}", desk.policy(), desk.digest())
+    );
     let bytes = std::fs::read(desk.path("out/root-user.wasm")).expect("it was written");
-    assert_eq!(bytes, std::fs::read(component("root-user")).expect("it is there"));
+    assert_eq!(
+        bytes,
+        std::fs::read(component("root-user")).expect("it is there")
+    );
     desk.fake.log();
     desk.does(&["pull", &desk.policy(), "--offline"]);
-    let exact = desk.fake.reference(&format!("a/root-user@{}", desk.digest()));
+    let exact = desk
+        .fake
+        .reference(&format!("a/root-user@{}", desk.digest()));
     desk.does(&["pull", &exact]);
-    assert_eq!(desk.fake.log().len(), 0, "what is kept by its digest is not asked for");
-    desk.refuses(&["pull", &desk.fake.reference("a/root-user:9.0.0"), "--offline"], "was pulled");
+    assert_eq!(
+        desk.fake.log().len(),
+        0,
+        "what is kept by its digest is not asked for"
+    );
+    desk.refuses(
+        &[
+            "pull",
+            &desk.fake.reference("a/root-user:9.0.0"),
+            "--offline",
+        ],
+        "was pulled",
+    );
 }
 
 #[test]
@@ -56,10 +75,19 @@ fn a_version_moves_the_shorter_tags_when_asked() {
     assert_eq!(desk.does(&["tags", &target]), "0.1.0\n0\n0.1\n");
     let json = desk.does(&["inspect", &format!("{target}:0.1"), "-o", "json"]);
     let value: Value = serde_json::from_str(&json).expect("it is JSON");
-    assert_eq!(value["annotations"]["org.opencontainers.image.version"], "0.1.0");
-    assert_eq!(value["annotations"]["org.opencontainers.image.title"], "root-user");
+    assert_eq!(
+        value["annotations"]["org.opencontainers.image.version"],
+        "0.1.0"
+    );
+    assert_eq!(
+        value["annotations"]["org.opencontainers.image.title"],
+        "root-user"
+    );
     assert_eq!(value["type"], "application/vnd.wasm.config.v0+json");
-    assert_eq!(value["component"]["exports"][0], "stridegate:policy/mitigation@0.1.0");
+    assert_eq!(
+        value["component"]["exports"][0],
+        "stridegate:policy/mitigation@0.1.0"
+    );
     assert_eq!(value["component"]["imports"], serde_json::json!([]));
     assert_eq!(value["layers"][0]["mediaType"], "application/wasm");
 }
@@ -71,23 +99,36 @@ fn a_requirement_takes_the_highest_version_that_meets_it() {
     let pulled = desk.does(&["pull", &required]);
     assert!(pulled.contains(":0.1.0@sha256:"), "{pulled}");
     desk.does(&["pull", &required, "--offline"]);
-    desk.refuses(&["pull", &desk.fake.reference("a/root-user#^2")], "meets ^2");
-    desk.refuses(&["pull", &desk.fake.reference("a/root-user")], "names no version");
-    desk.refuses(&["pull", &desk.fake.reference("a/root-user:0.2.0")], "there is no tag 0.2.0");
+    desk.refuses(
+        &["pull", &desk.fake.reference("a/root-user#^2")],
+        "meets ^2",
+    );
+    desk.refuses(
+        &["pull", &desk.fake.reference("a/root-user")],
+        "names no version",
+    );
+    desk.refuses(
+        &["pull", &desk.fake.reference("a/root-user:0.2.0")],
+        "there is no tag 0.2.0",
+    );
 }
 
 #[test]
 fn a_list_of_tags_is_read_to_its_end() {
     let desk = Desk::with_policy();
-    desk.fake.misbehave(|request| match (&request.path[..], &request.query[..]) {
-        ("/v2/a/root-user/tags/list", "last=0.1.0") => None,
-        ("/v2/a/root-user/tags/list", _) => Some(with(
-            200,
-            &[("Link", "</v2/a/root-user/tags/list?last=0.1.0>; rel=\"next\"")],
-            br#"{"tags":["0.0.9"]}"#,
-        )),
-        _ => None,
-    });
+    desk.fake
+        .misbehave(|request| match (&request.path[..], &request.query[..]) {
+            ("/v2/a/root-user/tags/list", "last=0.1.0") => None,
+            ("/v2/a/root-user/tags/list", _) => Some(with(
+                200,
+                &[(
+                    "Link",
+                    "</v2/a/root-user/tags/list?last=0.1.0>; rel=\"next\"",
+                )],
+                br#"{"tags":["0.0.9"]}"#,
+            )),
+            _ => None,
+        });
     let tags = desk.does(&["tags", &desk.fake.reference("a/root-user")]);
     assert_eq!(tags, "0.1.0\n0.0.9\n");
 }
@@ -99,7 +140,9 @@ fn an_artifact_is_copied_as_it_is() {
     let copied = desk.does(&["copy", &desk.policy(), &to, "--moving"]);
     assert!(copied.contains(&desk.digest()), "{copied}");
     assert_eq!(desk.does(&["tags", &to]), "0.1.0\n0\n0.1\n");
-    let exact = desk.fake.reference(&format!("a/root-user@{}", desk.digest()));
+    let exact = desk
+        .fake
+        .reference(&format!("a/root-user@{}", desk.digest()));
     desk.refuses(&["copy", &exact, &to], "copied to a tag");
     desk.does(&["copy", &exact, &format!("{to}:edge")]);
 }
@@ -110,7 +153,11 @@ fn what_was_saved_is_loaded_elsewhere_and_pushed() {
     desk.does(&["save", &desk.policy(), "-o", "a.tar"]);
     desk.does(&["save", &desk.policy(), "-o", "b.tar"]);
     let read = |name: &str| std::fs::read(desk.path(name)).expect("it was written");
-    assert_eq!(read("a.tar"), read("b.tar"), "the same artifacts are the same bytes");
+    assert_eq!(
+        read("a.tar"),
+        read("b.tar"),
+        "the same artifacts are the same bytes"
+    );
     let other = Desk::new();
     other.write("a.tar", &read("a.tar"));
     let loaded = other.does(&["load", "a.tar"]);
@@ -127,7 +174,10 @@ fn an_archive_that_was_changed_is_refused_whole() {
     let desk = Desk::with_policy();
     desk.does(&["save", &desk.policy(), "-o", "a.tar"]);
     let good = std::fs::read(desk.path("a.tar")).expect("it was written");
-    let start = good.windows(4).position(|bytes| bytes == b"\0asm").expect("it has a component");
+    let start = good
+        .windows(4)
+        .position(|bytes| bytes == b"\0asm")
+        .expect("it has a component");
     let mut changed = good.clone();
     changed[start + 100] ^= 1;
     desk.write("changed.tar", &changed);
@@ -166,7 +216,9 @@ fn a_write_that_stops_in_its_middle_leaves_nothing() {
         let mut command = std::process::Command::new("sh");
         let inner = desk.command(&["pull", &desk.policy(), "--store", "store"]);
         command.arg("-c").arg(script).arg(inner.get_program());
-        command.args(inner.get_args()).current_dir(desk.folder.path());
+        command
+            .args(inner.get_args())
+            .current_dir(desk.folder.path());
         for (name, value) in inner.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -223,9 +275,13 @@ fn an_upload_goes_where_the_registry_says_without_the_login() {
     });
     desk.does(&["push", &desk.fake.reference("a/b"), "root-user"]);
     let log = elsewhere.fake.log();
-    assert_eq!(log.iter().filter(|request| request.method == "PUT").count(), 2);
+    assert_eq!(
+        log.iter().filter(|request| request.method == "PUT").count(),
+        2
+    );
     assert!(
-        log.iter().all(|request| !request.headers.contains_key("authorization")),
+        log.iter()
+            .all(|request| !request.headers.contains_key("authorization")),
         "{log:?}"
     );
 }
@@ -233,7 +289,10 @@ fn an_upload_goes_where_the_registry_says_without_the_login() {
 #[test]
 fn a_bearer_token_is_got_for_what_is_needed() {
     let desk = Desk::new();
-    let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\"", desk.fake.address);
+    let realm = format!(
+        "Bearer realm=\"http://{}/token\",service=\"s\"",
+        desk.fake.address
+    );
     desk.fake.misbehave(move |request| match &request.path[..] {
         "/token" => Some(with(200, &[], br#"{"token":"open"}"#)),
         "/v2/" => None,
@@ -249,8 +308,15 @@ fn a_bearer_token_is_got_for_what_is_needed() {
         .filter(|request| request.path == "/token")
         .map(|request| request.query.as_str())
         .collect();
-    assert!(tokens.iter().any(|query| query.contains("pull%2Cpush") && query.contains("service=s")));
-    assert!(tokens.len() <= 2, "one to read and one to write: {tokens:?}");
+    assert!(
+        tokens
+            .iter()
+            .any(|query| query.contains("pull%2Cpush") && query.contains("service=s"))
+    );
+    assert!(
+        tokens.len() <= 2,
+        "one to read and one to write: {tokens:?}"
+    );
 }
 
 #[test]
@@ -270,13 +336,22 @@ fn a_login_comes_from_a_helper_of_docker() {
     });
     let path = format!("{}:/usr/bin:/bin", desk.path("bin").display());
     let mut command = desk.command(&["pull", &desk.policy(), "--store", "store"]);
-    let output = command.env("PATH", &path).output().expect("it can be started");
+    let output = command
+        .env("PATH", &path)
+        .output()
+        .expect("it can be started");
     assert!(output.status.success(), "{output:?}");
     // A helper that fails is named, and what it printed is not.
-    desk.write("bin/docker-credential-sample", b"#!/bin/sh\necho hunter >&2; exit 1\n");
+    desk.write(
+        "bin/docker-credential-sample",
+        b"#!/bin/sh\necho hunter >&2; exit 1\n",
+    );
     desk.forget();
     let mut command = desk.command(&["pull", &desk.policy(), "--store", "store"]);
-    let output = command.env("PATH", &path).output().expect("it can be started");
+    let output = command
+        .env("PATH", &path)
+        .output()
+        .expect("it can be started");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("credential helper"), "{said}");
     assert!(!said.contains("hunter"), "{said}");

@@ -145,12 +145,18 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
 /// Reads a request; none if it is none, as the beginning of TLS is.
 fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
     let mut line = Vec::new();
-    reader.by_ref().take(8192).read_until(b'\n', &mut line).ok()?;
+    reader
+        .by_ref()
+        .take(8192)
+        .read_until(b'\n', &mut line)
+        .ok()?;
     let line = String::from_utf8(line).ok()?;
     let mut words = line.split_whitespace();
     let method = words.next()?.to_owned();
     let target = words.next()?.to_owned();
-    words.next().filter(|version| version.starts_with("HTTP/"))?;
+    words
+        .next()
+        .filter(|version| version.starts_with("HTTP/"))?;
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -160,7 +166,9 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers.get("content-length").and_then(|text| text.parse().ok());
+    let length = headers
+        .get("content-length")
+        .and_then(|text| text.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -176,10 +184,11 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
 /// Writes a reply; none if the connection is done with.
 fn write(mut stream: &TcpStream, request: &Request, reply: Reply) -> Option<()> {
     let head = |status: u16, headers: &[(String, String)]| {
-        headers.iter().fold(
-            format!("HTTP/1.1 {status} X\r\n"),
-            |head, (name, value)| format!("{head}{name}: {value}\r\n"),
-        )
+        headers
+            .iter()
+            .fold(format!("HTTP/1.1 {status} X\r\n"), |head, (name, value)| {
+                format!("{head}{name}: {value}\r\n")
+            })
     };
     match reply {
         Reply::Whole(status, headers, body) => {
@@ -192,7 +201,10 @@ fn write(mut stream: &TcpStream, request: &Request, reply: Reply) -> Option<()> 
         }
         Reply::Pieces(headers, body) => {
             let head = head(200, &headers);
-            let all = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+            let all = format!(
+                "{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+                body.len()
+            );
             stream.write_all(all.as_bytes()).ok()?;
             stream.write_all(&body).ok()?;
             stream.write_all(b"\r\n0\r\n\r\n").ok()
@@ -223,7 +235,12 @@ fn write(mut stream: &TcpStream, request: &Request, reply: Reply) -> Option<()> 
 
 /// What a registry without faults answers.
 fn answer(state: &mut State, request: &Request) -> Reply {
-    let missing = || reply(404, br#"{"errors":[{"code":"NOT_FOUND","message":"not there"}]}"#);
+    let missing = || {
+        reply(
+            404,
+            br#"{"errors":[{"code":"NOT_FOUND","message":"not there"}]}"#,
+        )
+    };
     if request.method == "PUT" && request.path.starts_with("/upload/") {
         let digest = Digest::of(&request.body).to_string();
         // Colons are escaped in a query.

@@ -25,7 +25,8 @@ fn with_manifest(change: impl Fn(&str) -> String) -> Desk {
     let desk = Desk::with_policy();
     let manifest = String::from_utf8(desk.fake.manifest("a/root-user", "0.1.0"));
     let manifest = change(&manifest.expect("JSON is text"));
-    desk.fake.set("a/root-user", "0.1.0", MANIFEST, manifest.as_bytes());
+    desk.fake
+        .set("a/root-user", "0.1.0", MANIFEST, manifest.as_bytes());
     desk
 }
 
@@ -41,7 +42,10 @@ fn a_digest_that_is_not_that_of_the_manifest() {
     let wrong = Digest::of(b"other").to_string();
     let body = desk.fake.manifest("a/root-user", "0.1.0");
     desk.fake.misbehave(move |request| {
-        let headers = [("Content-Type", MANIFEST), ("Docker-Content-Digest", &wrong)];
+        let headers = [
+            ("Content-Type", MANIFEST),
+            ("Docker-Content-Digest", &wrong),
+        ];
         is_manifest(request).then(|| with(200, &headers, &body))
     });
     pull_fails(&desk, "says that it sent sha256:");
@@ -50,7 +54,9 @@ fn a_digest_that_is_not_that_of_the_manifest() {
 #[test]
 fn another_manifest_than_the_digest_names() {
     let desk = Desk::with_policy();
-    let exact = desk.fake.reference(&format!("a/root-user@{}", desk.digest()));
+    let exact = desk
+        .fake
+        .reference(&format!("a/root-user@{}", desk.digest()));
     let mut body = desk.fake.manifest("a/root-user", "0.1.0");
     body.push(b' ');
     desk.fake.misbehave(move |request| {
@@ -94,7 +100,10 @@ fn a_body_without_an_end() {
     for (what, status) in [("/manifests/", 200), ("/blobs/", 200), ("/tags/", 200)] {
         let desk = Desk::with_policy();
         desk.fake.misbehave(move |request| {
-            request.path.contains(what).then_some(Reply::Endless(status))
+            request
+                .path
+                .contains(what)
+                .then_some(Reply::Endless(status))
         });
         let required = desk.fake.reference("a/root-user#^0.1");
         desk.refuses(&["pull", &required], "sends more than");
@@ -132,7 +141,10 @@ fn a_list_of_tags_without_an_end() {
 #[test]
 fn a_manifest_from_elsewhere() {
     let (desk, elsewhere) = (Desk::with_policy(), Desk::with_policy());
-    let location = format!("http://{}/v2/a/root-user/manifests/0.1.0", elsewhere.fake.address);
+    let location = format!(
+        "http://{}/v2/a/root-user/manifests/0.1.0",
+        elsewhere.fake.address
+    );
     desk.fake.misbehave(move |request| {
         is_manifest(request).then(|| with(307, &[("Location", &location)], b""))
     });
@@ -157,7 +169,10 @@ fn bytes_from_elsewhere_are_fine_and_do_not_get_the_login() {
     desk.does(&["pull", &desk.policy()]);
     let log = elsewhere.fake.log();
     assert_eq!(log.len(), 2);
-    assert!(log.iter().all(|request| !request.headers.contains_key("authorization")));
+    assert!(
+        log.iter()
+            .all(|request| !request.headers.contains_key("authorization"))
+    );
 }
 
 #[test]
@@ -184,7 +199,9 @@ fn a_manifest_of_another_type() {
         });
         desk.refuses(&["pull", &desk.policy()], part);
     }
-    let body = String::from_utf8(body).expect("JSON is text").replace(MANIFEST, DOCKER);
+    let body = String::from_utf8(body)
+        .expect("JSON is text")
+        .replace(MANIFEST, DOCKER);
     desk.fake.misbehave(move |request| {
         is_manifest(request).then(|| with(200, &[("Content-Type", DOCKER)], body.as_bytes()))
     });
@@ -194,8 +211,16 @@ fn a_manifest_of_another_type() {
 #[test]
 fn an_artifact_of_another_kind() {
     for (from, to, part) in [
-        ("application/vnd.wasm.config.v0+json", "application/vnd.wasm.config.v1+json", "is of the type"),
-        ("application/wasm", "application/vnd.wasm.content.layer.v1+wasm", "has a layer of the type"),
+        (
+            "application/vnd.wasm.config.v0+json",
+            "application/vnd.wasm.config.v1+json",
+            "is of the type",
+        ),
+        (
+            "application/wasm",
+            "application/vnd.wasm.content.layer.v1+wasm",
+            "has a layer of the type",
+        ),
         ("\"layers\":[", "\"layers\":[],\"former\":[", "has 0 layers"),
     ] {
         let desk = with_manifest(|manifest| manifest.replace(from, to));
@@ -206,8 +231,16 @@ fn an_artifact_of_another_kind() {
 #[test]
 fn what_this_program_cannot_run_is_not_downloaded() {
     for (from, to, part) in [
-        ("\"imports\":[]", "\"imports\":[\"wasi:io/streams@0.2.0\"]", "imports wasi:io"),
-        ("mitigation@0.1.0", "mitigation@9.0.0", "which this program speaks"),
+        (
+            "\"imports\":[]",
+            "\"imports\":[\"wasi:io/streams@0.2.0\"]",
+            "imports wasi:io",
+        ),
+        (
+            "mitigation@0.1.0",
+            "mitigation@9.0.0",
+            "which this program speaks",
+        ),
     ] {
         let desk = Desk::with_policy();
         let manifest = String::from_utf8(desk.fake.manifest("a/root-user", "0.1.0"));
@@ -222,7 +255,8 @@ fn what_this_program_cannot_run_is_not_downloaded() {
         let manifest = manifest
             .replacen(&size, &format!("\"size\":{}", config.len()), 1)
             .replace(old, &new);
-        desk.fake.set("a/root-user", "0.1.0", MANIFEST, manifest.as_bytes());
+        desk.fake
+            .set("a/root-user", "0.1.0", MANIFEST, manifest.as_bytes());
         desk.fake.log();
         desk.refuses(&["pull", &desk.policy()], part);
         let blobs = desk.fake.log().into_iter().filter(is_blob).count();
@@ -235,7 +269,10 @@ fn one_version_under_the_tag_of_another() {
     let desk = Desk::with_policy();
     let manifest = desk.fake.manifest("a/root-user", "0.1.0");
     desk.fake.set("a/root-user", "9.0.0", MANIFEST, &manifest);
-    desk.refuses(&["pull", &desk.fake.reference("a/root-user#*")], "is the version 0.1.0, and not 9.0.0");
+    desk.refuses(
+        &["pull", &desk.fake.reference("a/root-user#*")],
+        "is the version 0.1.0, and not 9.0.0",
+    );
 }
 
 #[test]
@@ -243,7 +280,9 @@ fn a_tag_that_moves_while_it_is_read_is_read_once() {
     let desk = Desk::with_policy();
     desk.does(&["pull", &desk.policy()]);
     let asked = desk.fake.log();
-    let asked = asked.iter().filter(|request| request.path.ends_with("/manifests/0.1.0"));
+    let asked = asked
+        .iter()
+        .filter(|request| request.path.ends_with("/manifests/0.1.0"));
     assert_eq!(asked.count(), 1);
 }
 
@@ -258,7 +297,10 @@ fn a_login_that_is_refused_is_not_shown() {
             .then(|| with(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], b"hunter"))
     });
     let said = desk.refuses(&["pull", &desk.policy()], "docker login");
-    assert!(!said.contains("hunter") && !said.contains("bmFtZ"), "{said}");
+    assert!(
+        !said.contains("hunter") && !said.contains("bmFtZ"),
+        "{said}"
+    );
     let realm = format!("Bearer realm=\"http://{}/token\"", desk.fake.address);
     desk.fake.misbehave(move |request| match &request.path[..] {
         "/token" => Some(reply(401, br#"{"errors":[{"code":"UNAUTHORIZED"}]}"#)),
@@ -266,7 +308,10 @@ fn a_login_that_is_refused_is_not_shown() {
         _ => Some(with(401, &[("WWW-Authenticate", &realm)], b"")),
     });
     let said = desk.refuses(&["pull", &desk.policy()], "gives no token");
-    assert!(!said.contains("hunter") && !said.contains("bmFtZ"), "{said}");
+    assert!(
+        !said.contains("hunter") && !said.contains("bmFtZ"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -291,7 +336,10 @@ fn silence() {
     .expect("it needs no registry yet");
     let reference = desk.policy().parse().expect("it is a reference");
     let error = registry.pin(&reference).expect_err("nobody answers");
-    assert!(format!("{error:#}").contains("does not answer in time"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("does not answer in time"),
+        "{error:#}"
+    );
 }
 
 #[test]
@@ -302,5 +350,10 @@ fn a_registry_elsewhere_is_not_reached_without_tls_unless_it_is_named() {
     let reference = format!("oci://0.0.0.0:{port}/a/root-user:0.1.0");
     desk.refuses(&["pull", &reference], "the registry");
     assert!(desk.fake.log().is_empty(), "nothing was said in the clear");
-    desk.does(&["pull", &reference, "--plain-http", &format!("0.0.0.0:{port}")]);
+    desk.does(&[
+        "pull",
+        &reference,
+        "--plain-http",
+        &format!("0.0.0.0:{port}"),
+    ]);
 }

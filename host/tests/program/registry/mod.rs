@@ -103,7 +103,9 @@ impl Desk {
 
 fn component(name: &str) -> String {
     let file = root().join(format!("target/policies/{name}.wasm"));
-    file.to_str().expect("a checkout has a path in UTF-8").to_owned()
+    file.to_str()
+        .expect("a checkout has a path in UTF-8")
+        .to_owned()
 }
 
 fn files(folder: &Path) -> usize {

@@ -98,7 +98,10 @@ fn the_signature_of_another_digest_does_not_count() {
         desk.fake.set("a/root-user", "0.1.0", MANIFEST, &changed);
         let tag = |digest: &str| digest.replace(':', "-");
         let (from, to) = match layout {
-            "tag" => (format!("{}.sig", tag(&signed)), format!("{}.sig", tag(&desk.digest()))),
+            "tag" => (
+                format!("{}.sig", tag(&signed)),
+                format!("{}.sig", tag(&desk.digest())),
+            ),
             _ => (tag(&signed), tag(&desk.digest())),
         };
         let media_type = match layout {
@@ -131,14 +134,29 @@ fn a_trust_file_with_a_mistake_trusts_nobody() {
     for (rule, place, part) in [
         ("    - {prefix: a, key: [x]}\n", "5:", "did you mean keys?"),
         ("    - {prefix: a, keys: [none.pub]}\n", "5:", "none.pub"),
-        ("    - {prefix: a, keys: [../../password]}\n", "5:", "no public key"),
+        (
+            "    - {prefix: a, keys: [../../password]}\n",
+            "5:",
+            "no public key",
+        ),
         ("    - {keys: []}\n", "5:", "prefix is missing"),
         ("    - {prefix: a, keys: []}\n", "5:", "threshold: 0"),
-        ("    - {prefix: a, keys: [../../a.pub, ../../a.pub], threshold: 2}\n", "5:", "1 are named"),
-        ("    - {prefix: oci://a, keys: [../../a.pub]}\n", "5:", "without oci://"),
+        (
+            "    - {prefix: a, keys: [../../a.pub, ../../a.pub], threshold: 2}\n",
+            "5:",
+            "1 are named",
+        ),
+        (
+            "    - {prefix: oci://a, keys: [../../a.pub]}\n",
+            "5:",
+            "without oci://",
+        ),
         ("    []\n", "1:", "has no rule"),
     ] {
-        desk.write("config/stridegate/trust.yaml", format!("{head}{rule}").as_bytes());
+        desk.write(
+            "config/stridegate/trust.yaml",
+            format!("{head}{rule}").as_bytes(),
+        );
         let said = desk.refuses(&["pull", &desk.policy()], part);
         assert!(said.contains(&format!("trust.yaml:{place}")), "{said}");
     }
@@ -171,10 +189,20 @@ fn a_key_is_not_overwritten_and_not_shown() {
     assert!(none.stderr.contains("COSIGN_PASSWORD"), "{none:?}");
     assert!(!desk.path("c.pub").exists());
     desk.write("wrong", b"hunted");
-    let wrong = ["sign", &desk.policy(), "--key", "a.key", "--password-file", "wrong"];
+    let wrong = [
+        "sign",
+        &desk.policy(),
+        "--key",
+        "a.key",
+        "--password-file",
+        "wrong",
+    ];
     let said = desk.refuses(&wrong, "does not open with this password");
     assert!(!said.contains("hunted"), "{said}");
     use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(desk.path("a.key")).expect("it is there").permissions().mode();
+    let mode = std::fs::metadata(desk.path("a.key"))
+        .expect("it is there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
