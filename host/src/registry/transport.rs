@@ -722,45 +722,47 @@ fn network(error: reqwest::Error) -> Failure {
     } else {
         "broke off"
     };
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        causes.push(inner.to_string());
-        cause = inner.source();
-    }
-    causes.dedup();
-    let causes = causes.pop().map(|cause| format!(": {cause}"));
+    let last = causes(&error).last().map(|cause| format!(": {cause}"));
     Failure {
         transient: true,
-        error: anyhow!("the registry {why}{}", causes.unwrap_or_default()),
+        error: anyhow!("the registry {why}{}", last.unwrap_or_default()),
     }
 }
 
-/// Whether a server on this machine does not speak TLS, as far as its answer to it tells.
+/// Whether a server on this machine does not speak TLS: it answered with something else, or hung
+/// up on it. Nothing else is a reason to go on without.
 fn lacks_tls(error: &reqwest::Error) -> bool {
-    let refused = chain(error).any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
-    });
-    let spoken = match tls_error(error) {
-        Some(rustls::Error::InvalidMessage(_)) | None => false,
-        Some(_) => true,
-    };
-    error.is_connect() && !refused && !error.is_timeout() && !spoken
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match tls_error(error) {
+        Some(fault) => matches!(fault, rustls::Error::InvalidMessage(_)),
+        None => causes(error).iter().any(|cause| {
+            let io = cause.downcast_ref::<std::io::Error>();
+            io.is_some_and(|io| [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&io.kind()))
+        }),
+    }
 }
 
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    chain(error).find_map(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        let inner = io.and_then(std::io::Error::get_ref);
-        cause
-            .downcast_ref()
-            .or_else(|| inner.and_then(|inner| inner.downcast_ref()))
-    })
+    causes(error)
+        .into_iter()
+        .find_map(|cause| cause.downcast_ref())
 }
 
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |&error| error.source())
+/// What caused an error. One of input and output hides another in itself, which its source is not.
+fn causes(error: &reqwest::Error) -> Vec<&(dyn std::error::Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause);
+        let hidden = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match hidden {
+            Some(hidden) => Some(hidden),
+            None => cause.source(),
+        };
+    }
+    causes
 }
 
 #[cfg(test)]
