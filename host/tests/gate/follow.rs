@@ -42,7 +42,10 @@ fn what_a_tag_stands_for_is_followed_and_a_bad_one_is_not() {
     push(&fake, "log-level");
     gate.signal(Signal::HUP);
     gate.wait_for("are in force");
-    assert!(!denies_root(&gate), "the other policy has nothing against it");
+    assert!(
+        !denies_root(&gate),
+        "the other policy has nothing against it"
+    );
     push(&fake, "root-user");
     gate.signal(Signal::HUP);
     gate.wait_for("are in force");

@@ -2,13 +2,13 @@
 
 mod calls;
 mod docker;
-mod peer;
 #[cfg(feature = "registry")]
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../program/registry/fake.rs"]
 mod fake;
 #[cfg(feature = "registry")]
 mod follow;
+mod peer;
 mod renewal;
 
 use std::collections::BTreeMap;
