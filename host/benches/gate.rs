@@ -150,6 +150,7 @@ fn gate(folder: &Path) -> Arc<Gate> {
         bundled: Vec::new(),
         policies: vec![policies],
         constraints: vec![constraints],
+        ..Recipe::default()
     };
     let live = Live::new(recipe, engine).unwrap_or_else(|wrong| panic!("{wrong:?}"));
     let target = LogTarget::File {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use serde_json::Value;
 pub use stridegate_shapes::{Content, Entry, Kind, Node, Span};
 
 /// A text that objects were read from.
@@ -120,6 +121,9 @@ pub struct Object {
     /// Where a part of the document stands in the object as written, by prefix; the first that
     /// fits counts. A path that none fits is the same in both.
     pub moves: Vec<Move>,
+    /// What was written, where the document is made of it in another order than
+    /// moves can tell.
+    pub origin: Option<Origin>,
     /// The texts that the places of the document lie in.
     pub texts: Vec<Arc<Text>>,
 }
@@ -131,12 +135,16 @@ pub struct Written {
     pub labels: Option<Node>,
     /// The unique id that a cluster gave it; empty if it does not come from one.
     pub uid: String,
-    /// The unique ids of the objects that own it.
+    /// The unique ids of the objects that own it and control what becomes of it.
     pub owners: Vec<String>,
     /// Where it stands in the document that was written, as a JSON Pointer; empty if it is that.
     pub at: &'static str,
     /// The request that it is part of.
     pub request: Option<Arc<Request>>,
+    /// The Namespace that it lies in, if that is known.
+    pub namespace: Option<Arc<Node>>,
+    /// What a connection leads into, in the shape that policies judge, if that is known.
+    pub target: Option<Arc<Node>>,
 }
 
 /// Who asks for what.
@@ -166,6 +174,28 @@ pub struct Move {
     pub judged: &'static str,
     /// Its JSON Pointer in the object as written.
     pub written: &'static str,
+}
+
+/// What a document was made of: a path is found there by its place.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// What was written. Moves go on from it.
+    pub document: Arc<Node>,
+    /// Says a change of the document as one of what was written.
+    pub rewrite: Rewrite,
+}
+
+/// Says what replacing the value at a pointer of the judged document means at the pointer of
+/// what was written for it: an operation of a JSON Patch, or none if no single one does it.
+pub type Rewrite = fn(&Node, &str, &Change) -> Option<Value>;
+
+/// A value that is to stand at a JSON Pointer of the judged document.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// The JSON Pointer.
+    pub judged: &'a str,
+    /// The value.
+    pub value: &'a Value,
 }
 
 /// Where a value of an object was written.
@@ -201,15 +231,66 @@ impl Object {
         })
     }
 
-    /// A JSON Pointer into the document as one into the object as written.
+    /// A JSON Pointer into the document as one into the object as written, in the text in which
+    /// its place lies.
     #[must_use]
     pub fn written_path(&self, pointer: &str) -> String {
+        let span = self.document.at(pointer).map(|found| found.node.span);
+        let origin = span.and_then(|span| self.in_origin(span));
+        if origin.is_none() && span.is_some_and(|span| span.text > 0) {
+            return self.moved(pointer);
+        }
+        let path = self.moved(origin.as_deref().unwrap_or(pointer));
+        format!("{}{path}", self.written.at)
+    }
+
+    /// Where a place stands in what the document was made of.
+    fn in_origin(&self, place: Span) -> Option<String> {
+        self.origin.as_ref()?.document.pointer_to(place)
+    }
+
+    /// The operations of a JSON Patch for the document as ones for the object as written; none
+    /// if what was written cannot be changed in this way.
+    #[must_use]
+    pub fn written_patch(&self, patch: &[Value]) -> Option<Vec<Value>> {
+        let operations = patch
+            .iter()
+            .map(|operation| self.written_operation(operation));
+        operations.collect()
+    }
+
+    fn written_operation(&self, operation: &Value) -> Option<Value> {
+        let mut operation = operation.clone();
+        let judged = operation.get("path")?.as_str()?;
+        let span = self.document.at(judged).map(|found| found.node.span);
+        let written = span.and_then(|span| self.in_origin(span));
+        let elsewhere = written.is_none() && span.is_some_and(|span| span.text > 0);
+        if let Some(origin) = self.origin.as_ref().filter(|_| !elsewhere) {
+            let change = Change {
+                judged,
+                value: operation
+                    .get("value")
+                    .filter(|_| operation["op"] == "replace")?,
+            };
+            let mut operation = (origin.rewrite)(&origin.document, &written?, &change)?;
+            let path = operation.get("path")?.as_str()?;
+            operation["path"] = format!("{}{}", self.written.at, self.moved(path)).into();
+            return Some(operation);
+        }
+        for key in ["path", "from"] {
+            if let Some(Value::String(pointer)) = operation.get_mut(key) {
+                *pointer = self.written_path(pointer);
+            }
+        }
+        Some(operation)
+    }
+
+    fn moved(&self, pointer: &str) -> String {
         let moved = self.moves.iter().find_map(|part| {
             let rest = pointer.strip_prefix(part.judged)?;
             (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", part.written))
         });
-        let path = moved.unwrap_or_else(|| pointer.to_owned());
-        format!("{}{path}", self.written.at)
+        moved.unwrap_or_else(|| pointer.to_owned())
     }
 }
 

@@ -1,24 +1,28 @@
 //! Judges objects and decides: the one place in which it is said what is refused.
 
-use std::collections::{BTreeSet, HashSet};
+mod before;
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
-use serde_json::{Value, json};
-use stridegate_shapes::encryption;
+use serde_json::Value;
+use stridegate_shapes::{encryption, pod};
 
+use self::before::Before;
 use crate::constraint::{
     Comments, Constraint, Enforcement, Exception, Grant, Rulebook, Status, Subject, Today,
 };
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
-use crate::object::{Content, Identity, Node, Object, Place, Position, Span, Text};
+use crate::object::{Content, Identity, Kind, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
 pub use crate::policy::category;
-use crate::source::{self, Format, Found, Images, Reading};
+use crate::source::{self, Format, Found, Images, InputFault, Reading};
 
 /// What is judged by what.
 pub struct Court<'a> {
@@ -43,7 +47,20 @@ pub struct Review {
     pub errors: Vec<ReviewError>,
     /// What was asked to be let through, and what became of that.
     pub exceptions: Vec<ExceptionReport>,
+    /// What is kept of inputs of which only the numbers matter.
+    settled: Settled,
 }
+
+/// The numbers of what was judged and holds.
+#[derive(Debug, Default)]
+struct Settled {
+    counts: Counts,
+    /// How often each rule of a policy held on a platform.
+    passed: BTreeMap<Held, usize>,
+}
+
+/// What held: the policy, the rule and the platform.
+pub type Held = (String, String, &'static str);
 
 /// What became of an exception.
 #[derive(Clone, Debug)]
@@ -116,6 +133,8 @@ pub struct RuleResult {
     pub constraint: Arc<Constraint>,
     /// What follows from it.
     pub enforcement: Enforcement,
+    /// Whether it was so before the update, and nothing follows from it for that reason.
+    pub existing: bool,
     /// What lets it through.
     pub exception: Option<Grant>,
     /// The index of the rule in the description of the policy.
@@ -167,7 +186,8 @@ pub struct Repair {
     pub title: String,
     /// Whether it cannot change what a correct system does.
     pub safe: bool,
-    /// The operations of a JSON Patch (RFC 6902) for the object as written.
+    /// The operations of a JSON Patch (RFC 6902) for the object as written. None, if the change
+    /// cannot be written there: then the title is advice.
     pub patch: Value,
 }
 
@@ -241,6 +261,18 @@ pub enum Decision {
     Failed,
 }
 
+impl Decision {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Court<'_> {
     /// Judges inputs in parallel; `judged` is called after each.
     #[must_use]
@@ -250,22 +282,36 @@ impl Court<'_> {
         format: Option<Format>,
         judged: &(dyn Fn() + Sync),
     ) -> Review {
-        let files = inputs.into_par_iter().map(|found| {
-            let file = match found {
-                Ok(input) => self.read(&input.name, source::read(&input, format), Order::Any),
-                Err((name, message)) => {
-                    let mut file = FileReview {
-                        name,
-                        ..FileReview::default()
-                    };
-                    file.input_error(None, message);
-                    file
-                }
-            };
+        let read = |found: Found| match found {
+            Ok(input) => {
+                let reading = source::read(&input, format);
+                (input.name, reading)
+            }
+            Err((name, message)) => {
+                let fault = InputFault {
+                    position: None,
+                    message,
+                };
+                let reading = Reading {
+                    faults: vec![fault],
+                    ..Reading::default()
+                };
+                (name, reading)
+            }
+        };
+        let judge = |(name, reading): (String, Reading)| {
+            let file = self.read(&name, reading, Order::Any);
             judged();
             file
-        });
-        let mut files: Vec<FileReview> = files.collect();
+        };
+        let mut files: Vec<FileReview> = if self.rulebook.selects_namespaces() {
+            // The labels of a Namespace may stand in another file than what lies in it.
+            let mut readings: Vec<_> = inputs.into_par_iter().map(read).collect();
+            place_in_namespaces(&mut readings);
+            readings.into_par_iter().map(judge).collect()
+        } else {
+            inputs.into_par_iter().map(read).map(judge).collect()
+        };
         let uids: HashSet<String> = files
             .iter_mut()
             .flat_map(|file| std::mem::take(&mut file.uids))
@@ -273,23 +319,40 @@ impl Court<'_> {
         files
             .par_iter_mut()
             .for_each(|file| self.finish(file, &uids, Order::Any));
-        let exceptions = self
-            .rulebook
-            .exceptions
-            .iter()
-            .map(|exception| ExceptionReport::new(exception, self.today));
+        say_once(&mut files);
         Review {
             files,
-            errors: Vec::new(),
-            exceptions: exceptions.collect(),
+            exceptions: self.exceptions(),
+            ..Review::default()
         }
+    }
+
+    /// What became of the exceptions so far.
+    #[must_use]
+    pub fn exceptions(&self) -> Vec<ExceptionReport> {
+        let exceptions = self.rulebook.exceptions.iter();
+        exceptions
+            .map(|exception| ExceptionReport::new(exception, self.today))
+            .collect()
     }
 
     /// Judges the objects of one input alone, on the thread that calls.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
+        self.judge_unowned(name, reading, &HashSet::new())
+    }
+
+    /// Judges the objects of one input, except what one of these owners made,
+    /// on the thread that calls.
+    #[must_use]
+    pub fn judge_unowned(
+        &self,
+        name: &str,
+        reading: Reading,
+        owners: &HashSet<String>,
+    ) -> FileReview {
         let mut file = self.read(name, reading, Order::OneByOne);
-        self.finish(&mut file, &HashSet::new(), Order::OneByOne);
+        self.finish(&mut file, owners, Order::OneByOne);
         file
     }
 
@@ -307,6 +370,7 @@ impl Court<'_> {
             text: reading.text,
             ..FileReview::default()
         };
+        file.uids = owners(&reading.objects).map(str::to_owned).collect();
         for fault in reading.faults {
             file.input_error(fault.position, fault.message);
         }
@@ -320,16 +384,13 @@ impl Court<'_> {
         for (position, message) in std::mem::take(&mut file.comments.problems) {
             file.input_error(Some(position), message);
         }
-        file.uids = reading
-            .objects
-            .iter()
-            .map(|object| object.written.uid.clone())
-            .filter(|uid| !uid.is_empty())
-            .collect();
-        let (owned, free): (Vec<Object>, Vec<Object>) = reading
-            .objects
-            .into_iter()
-            .partition(|object| !object.written.owners.is_empty());
+        // Who owns a Pod made it; what else is owned has a content of its own.
+        let is_made = |object: &Object| {
+            let made = object.kind == pod::KIND || pod::template(&object.kind).is_some();
+            made && !object.written.owners.is_empty()
+        };
+        let (owned, free): (Vec<Object>, Vec<Object>) =
+            reading.objects.into_iter().partition(is_made);
         file.owned = owned;
         self.judge_objects(&free, &mut file, order);
         file
@@ -352,6 +413,7 @@ impl Court<'_> {
             .iter()
             .map(|(_, exception)| ExceptionReport::new(exception, self.today));
         file.exceptions = asked.collect();
+        file.find_secrets();
         file.hide_secrets();
     }
 
@@ -384,46 +446,60 @@ impl Court<'_> {
                 constraint.policy.judges(&object.kind) && constraint.matches.matches(subject)
             })
             .collect();
+        let broken = self.rulebook.broken.iter();
+        let mut broken = broken.filter(|broken| broken.matches(subject)).peekable();
+        if matching.is_empty() && broken.peek().is_none() {
+            return verdicts;
+        }
+        let begin = object.place("");
+        let position = begin.map_or(Position { line: 1, column: 1 }, |place| {
+            place.text.position(place.shown.range().start)
+        });
+        for broken in broken {
+            verdicts.errors.push(ReviewError {
+                file: Some(file.name.clone()),
+                position: Some(position),
+                policy: Some(broken.policy.clone()),
+                constraint: Some(broken.name.clone()),
+                object: Some(Identity::clone(&object.identity)),
+                kind: ErrorKind::Policy,
+                enforcement: Some(broken.enforcement),
+                message: format!("the constraint cannot be applied: {}", broken.problem),
+            });
+        }
         if matching.is_empty() {
             return verdicts;
         }
-        let passed = pass(object, self.images);
+        let case = Case {
+            object,
+            file,
+            passed: pass(object, self.images),
+            position,
+            previous: OnceCell::new(),
+        };
         for group in groups(&matching) {
-            self.judge_by(&group, object, &passed, file, &mut verdicts);
+            self.judge_by(&group, &case, &mut verdicts);
         }
         verdicts
     }
 
     /// Judges an object by one policy with one set of parameters, for all constraints that ask
     /// for that.
-    fn judge_by(
-        &self,
-        group: &[&Arc<Constraint>],
-        object: &Object,
-        passed: &contract::Object,
-        file: &FileReview,
-        verdicts: &mut Verdicts,
-    ) {
+    fn judge_by(&self, group: &[&Arc<Constraint>], case: &Case, verdicts: &mut Verdicts) {
         let Some(first) = group.first() else { return };
-        let begin = object.place("");
-        let position = begin.map_or(Position { line: 1, column: 1 }, |place| {
-            place.text.position(place.shown.range().start)
-        });
-        match first
-            .policy
-            .evaluate(self.engine, self.cache, object, passed, &first.parameters)
-        {
+        match self.evaluate(first, case.object, &case.passed) {
             Ok(checks) => {
+                let mut before = self.before(group, case, &checks);
                 for check in checks {
-                    self.add(check, group, object, position, file, verdicts);
+                    self.add(check, group, case, before.as_mut(), verdicts);
                 }
             }
             Err(error) => verdicts.errors.push(ReviewError {
-                file: Some(file.name.clone()),
-                position: Some(position),
+                file: Some(case.file.name.clone()),
+                position: Some(case.position),
                 policy: Some(first.policy.id().to_owned()),
                 constraint: first.name.clone(),
-                object: Some(Identity::clone(&object.identity)),
+                object: Some(Identity::clone(&case.object.identity)),
                 kind: ErrorKind::of(&error),
                 enforcement: group.iter().map(|constraint| constraint.enforcement).max(),
                 message: error.to_string(),
@@ -431,53 +507,93 @@ impl Court<'_> {
         }
     }
 
+    fn evaluate(
+        &self,
+        constraint: &Constraint,
+        object: &Object,
+        passed: &contract::Object,
+    ) -> Result<Vec<contract::Check>, PolicyError> {
+        constraint.policy.evaluate(
+            self.engine,
+            self.cache,
+            object,
+            passed,
+            &constraint.parameters,
+        )
+    }
+
+    /// What was found in the object before an update, where a constraint lets that pass. A policy
+    /// that cannot judge the object as it was says nothing of it.
+    fn before<'a>(
+        &self,
+        group: &[&Arc<Constraint>],
+        case: &'a Case,
+        checks: &[contract::Check],
+    ) -> Option<Before<'a>> {
+        let is_found =
+            |check: &contract::Check| matches!(check.outcome, contract::Outcome::Found(_));
+        if !group.iter().any(|constraint| constraint.only_new) || !checks.iter().any(is_found) {
+            return None;
+        }
+        let previous = case
+            .previous
+            .get_or_init(|| before::previous(case.object))
+            .as_ref()?;
+        let passed = pass(previous, self.images);
+        let checks = self.evaluate(group.first()?, previous, &passed).ok()?;
+        Some(Before::new(previous, &checks))
+    }
+
     fn add(
         &self,
         check: contract::Check,
         group: &[&Arc<Constraint>],
-        object: &Object,
-        position: Position,
-        file: &FileReview,
+        case: &Case,
+        mut before: Option<&mut Before>,
         verdicts: &mut Verdicts,
     ) {
+        let object = case.object;
         let rules = &group[0].policy.description.rules;
         let Some(rule) = rules.iter().position(|rule| rule.id == check.rule) else {
             return;
         };
-        let strictest = |unknown: bool| {
+        // What was so before, and who lets that pass.
+        let strictest = |unknown: bool, existing: Option<&Before>| {
+            let lets_pass = |constraint: &Constraint| {
+                existing.is_some_and(|before| before.is_let_pass_by(constraint))
+            };
             let including = group
                 .iter()
                 .filter(|constraint| constraint.includes(&check.rule));
             including
-                .max_by_key(|constraint| constraint.enforcement(unknown))
                 .map(|constraint| {
-                    // What does not follow from anything is recorded all the same.
-                    let enforcement = constraint
-                        .enforcement(unknown)
-                        .unwrap_or(Enforcement::Dryrun);
-                    (Arc::clone(constraint), enforcement)
+                    let existing = lets_pass(constraint);
+                    let enforcement = constraint.enforcement(unknown).filter(|_| !existing);
+                    (enforcement, existing, constraint)
                 })
+                .max_by_key(|(enforcement, ..)| *enforcement)
         };
-        let mut push = |answer: Answer, exception| {
+        let mut push = |answer: Answer, existing: Option<&Before>, exception| {
             let unknown =
                 matches!(&answer, Answer::Found(offence) if offence.verdict == Verdict::Unknown);
-            let Some((constraint, enforcement)) = strictest(unknown) else {
+            let Some((enforcement, existing, constraint)) = strictest(unknown, existing) else {
                 return;
             };
-            let identity = Arc::clone(&object.identity);
             verdicts.push(RuleResult {
-                constraint,
-                enforcement,
+                constraint: Arc::clone(constraint),
+                // What does not follow from anything is recorded all the same.
+                enforcement: enforcement.unwrap_or(Enforcement::Dryrun),
+                existing,
                 exception,
                 rule,
-                identity,
-                position,
+                identity: Arc::clone(&object.identity),
+                position: case.position,
                 answer,
             });
         };
         match check.outcome {
-            contract::Outcome::Pass => push(Answer::Pass, None),
-            contract::Outcome::NotApplicable(why) => push(Answer::NotApplicable(why), None),
+            contract::Outcome::Pass => push(Answer::Pass, None, None),
+            contract::Outcome::NotApplicable(why) => push(Answer::NotApplicable(why), None, None),
             contract::Outcome::Found(findings) => {
                 let mut secrets = Vec::new();
                 for finding in findings {
@@ -487,6 +603,9 @@ impl Court<'_> {
                         .at(&finding.path)
                         .and_then(|found| found.node.as_str());
                     let value = value.unwrap_or_default().to_owned();
+                    let existing = before.as_deref_mut().is_some_and(|before| {
+                        before.accounts_for(&check.rule, &finding, &object.document)
+                    });
                     let Some(offence) = Offence::new(finding, object) else {
                         continue;
                     };
@@ -496,8 +615,9 @@ impl Court<'_> {
                             value,
                         });
                     }
-                    let exception = self.exception(&check.rule, group[0], object, &offence, file);
-                    push(Answer::Found(Box::new(offence)), exception);
+                    let exception = self.exception(&check.rule, group[0], case, &offence);
+                    let existing = before.as_deref().filter(|_| existing);
+                    push(Answer::Found(Box::new(offence)), existing, exception);
                 }
                 verdicts.secrets.append(&mut secrets);
             }
@@ -509,10 +629,10 @@ impl Court<'_> {
         &self,
         rule: &str,
         constraint: &Constraint,
-        object: &Object,
+        case: &Case,
         offence: &Offence,
-        file: &FileReview,
     ) -> Option<Grant> {
+        let (object, file) = (case.object, case.file);
         let policy = constraint.policy.id();
         let here = file
             .text
@@ -534,6 +654,45 @@ impl Court<'_> {
     }
 }
 
+/// The unique ids of what makes Pods among objects.
+pub fn owners(objects: &[Object]) -> impl Iterator<Item = &str> {
+    objects
+        .iter()
+        .filter(|object| pod::template(&object.kind).is_some() && !object.written.uid.is_empty())
+        .map(|object| object.written.uid.as_str())
+}
+
+/// An object that is judged.
+struct Case<'a> {
+    object: &'a Object,
+    /// The input that it is in.
+    file: &'a FileReview,
+    /// The object as it is passed to policies.
+    passed: contract::Object,
+    /// Where it begins.
+    position: Position,
+    /// The object as it was before an update, once that is asked for.
+    previous: OnceCell<Option<Object>>,
+}
+
+/// Lets every object know the Namespace that it lies in, if that is among them.
+fn place_in_namespaces(readings: &mut [(String, Reading)]) {
+    let objects = readings.iter().flat_map(|(_, reading)| &reading.objects);
+    let namespaces: HashMap<String, Arc<Node>> = objects
+        .filter(|object| object.kind == Kind::new("", "Namespace"))
+        .map(|object| {
+            let document = Arc::new(object.document.clone());
+            (object.identity.name.clone(), document)
+        })
+        .collect();
+    for (_, reading) in readings {
+        for object in &mut reading.objects {
+            let namespace = namespaces.get(&object.identity.namespace);
+            object.written.namespace = namespace.map(Arc::clone);
+        }
+    }
+}
+
 /// The order in which objects are judged.
 #[derive(Clone, Copy, Debug)]
 enum Order {
@@ -541,6 +700,47 @@ enum Order {
     Any,
     /// One after the other.
     OneByOne,
+}
+
+/// Leaves out what is found in a file as a part of another object, where an object of the file
+/// itself is found guilty of the same, no less strictly: an API server holds the configuration
+/// that its flags name.
+fn say_once(files: &mut [FileReview]) {
+    let key = |result: &RuleResult| {
+        let Answer::Found(offence) = &result.answer else {
+            return None;
+        };
+        let policy = result.constraint.policy.id().to_owned();
+        let text = offence.place.text.name.clone();
+        Some((policy, result.rule, text, offence.place.value.range()))
+    };
+    let keys = |file: &FileReview, at_home: bool| {
+        let results = file.results.iter().filter_map(|result| {
+            let key = key(result).filter(|key| (key.2 == file.name) == at_home)?;
+            Some((key, result.enforcement))
+        });
+        results.collect::<Vec<_>>()
+    };
+    let abroad = files.iter().flat_map(|file| keys(file, false));
+    let abroad: HashSet<_> = abroad.map(|(key, _)| key).collect();
+    if abroad.is_empty() {
+        return;
+    }
+    let mut said = HashMap::new();
+    for (key, enforcement) in files.iter().flat_map(|file| keys(file, true)) {
+        if abroad.contains(&key) {
+            let strictest = said.entry(key).or_insert(enforcement);
+            *strictest = (*strictest).max(enforcement);
+        }
+    }
+    for file in files {
+        let name = &file.name;
+        file.results.retain(|result| {
+            let key = key(result).filter(|key| key.2 != *name);
+            let said = key.and_then(|key| said.get(&key));
+            said.is_none_or(|said| *said < result.enforcement)
+        });
+    }
 }
 
 /// What the policies say of one object.
@@ -629,11 +829,14 @@ fn is_in_string(node: &Node, at: usize) -> bool {
 /// The object as it is passed to policies.
 fn pass(object: &Object, images: &Images) -> contract::Object {
     let images = images.of(object);
-    let context = if images.is_empty() {
-        json!({})
-    } else {
-        json!({"images": images})
-    };
+    let mut context = serde_json::Map::new();
+    if !images.is_empty() {
+        context.insert("images".into(), images.into());
+    }
+    let target = object.written.target.as_deref();
+    if let Some(target) = target.and_then(|target| serde_json::to_value(target).ok()) {
+        context.insert("target".into(), target);
+    }
     contract::Object {
         kind: contract::Kind {
             group: object.kind.group.to_string(),
@@ -643,7 +846,7 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
         name: object.identity.name.clone(),
         namespace: object.identity.namespace.clone(),
         document: serde_json::to_string(&object.document).unwrap_or_default(),
-        context: context.to_string(),
+        context: Value::Object(context).to_string(),
         request: object
             .written
             .request
@@ -661,6 +864,33 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
 }
 
 impl FileReview {
+    /// Finds the secrets in the texts that findings show, whichever policies were asked.
+    fn find_secrets(&mut self) {
+        let mut shown: Vec<Arc<Text>> = Vec::new();
+        for result in &self.results {
+            if let Answer::Found(offence) = &result.answer {
+                let related = offence.related.iter().map(|(place, _)| place);
+                for place in std::iter::once(&offence.place).chain(related) {
+                    if !shown.iter().any(|text| Arc::ptr_eq(text, &place.text)) {
+                        shown.push(Arc::clone(&place.text));
+                    }
+                }
+            }
+        }
+        for text in shown {
+            for secret in source::secrets(&text.content) {
+                let span = Span::new(secret.range.start, secret.range.end);
+                let place = Place {
+                    text: Arc::clone(&text),
+                    shown: span,
+                    value: span,
+                };
+                let value = secret.value;
+                self.secrets.add(&Secret { place, value });
+            }
+        }
+    }
+
     /// Takes the secrets out of what is not a part of the text: names, paths and reasons, which
     /// may repeat them.
     fn hide_secrets(&mut self) {
@@ -734,18 +964,12 @@ impl Offence {
 
 impl Repair {
     fn new(fix: &contract::Fix, object: &Object) -> Option<Self> {
-        let mut patch: Value = serde_json::from_str(&fix.patch).ok()?;
-        for operation in patch.as_array_mut()? {
-            for key in ["path", "from"] {
-                if let Some(Value::String(pointer)) = operation.get_mut(key) {
-                    *pointer = object.written_path(pointer);
-                }
-            }
-        }
+        let patch: Value = serde_json::from_str(&fix.patch).ok()?;
+        let patch = object.written_patch(patch.as_array()?);
         Some(Self {
             title: fix.title.clone(),
             safe: fix.safe,
-            patch,
+            patch: patch.unwrap_or_default().into(),
         })
     }
 }
@@ -757,6 +981,22 @@ impl RuleResult {
         matches!(self.answer, Answer::Found(_))
             && self.exception.is_none()
             && self.enforcement == Enforcement::Deny
+    }
+
+    /// The platform that it speaks of: that of its policy if it has one alone, or else that of its
+    /// object.
+    #[must_use]
+    pub fn platform(&self) -> &'static str {
+        let threats = &self.constraint.policy.description.threats;
+        let only = |platform| {
+            !threats.is_empty() && threats.iter().all(|threat| threat.platform == platform)
+        };
+        let is_docker = ["docker", "compose"].contains(&self.identity.group.as_str());
+        match PLATFORMS.into_iter().find(|platform| only(*platform)) {
+            Some(platform) => platform,
+            None if is_docker => "docker",
+            None => "kubernetes",
+        }
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
@@ -801,6 +1041,15 @@ impl ErrorKind {
     }
 }
 
+impl From<FileReview> for Review {
+    fn from(file: FileReview) -> Self {
+        Self {
+            files: vec![file],
+            ..Self::default()
+        }
+    }
+}
+
 impl Review {
     /// What every rule said, in the order of the inputs.
     pub fn results(&self) -> impl Iterator<Item = &RuleResult> {
@@ -824,10 +1073,8 @@ impl Review {
     /// What came out, in numbers.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts {
-            errors: self.errors().count(),
-            ..Counts::default()
-        };
+        let mut counts = self.settled.counts;
+        counts.errors = self.errors().count();
         for file in &self.files {
             *(if file.skipped.is_some() {
                 &mut counts.skipped
@@ -837,16 +1084,42 @@ impl Review {
             counts.objects += file.objects;
         }
         for result in self.results() {
-            counts.checks += 1;
-            *match &result.answer {
-                Answer::Found(_) if result.exception.is_some() => &mut counts.excepted,
-                Answer::Pass => &mut counts.pass,
-                Answer::NotApplicable(_) => &mut counts.not_applicable,
-                Answer::Found(offence) if offence.verdict == Verdict::Fail => &mut counts.fail,
-                Answer::Found(_) => &mut counts.unknown,
-            } += 1;
+            counts.add(result);
         }
         counts
+    }
+
+    /// Adds what became of an input, and keeps only the numbers of what holds, so that a review
+    /// grows with what was found and not with what was judged.
+    pub fn settle(&mut self, mut file: FileReview) {
+        let settled = &mut self.settled;
+        file.results.retain(|result| {
+            let found = matches!(result.answer, Answer::Found(_));
+            if !found {
+                settled.counts.add(result);
+                if matches!(result.answer, Answer::Pass) {
+                    let policy = result.constraint.policy.id().to_owned();
+                    let held = (policy, result.rule().id.clone(), result.platform());
+                    *settled.passed.entry(held).or_default() += 1;
+                }
+            }
+            found
+        });
+        file.results.shrink_to_fit();
+        if file.results.is_empty() && file.errors.is_empty() && file.exceptions.is_empty() {
+            settled.counts.files += 1;
+            settled.counts.objects += file.objects;
+        } else {
+            self.files.push(file);
+        }
+    }
+
+    /// How often each rule held in the inputs of which only the numbers are left.
+    pub fn passed(&self) -> impl Iterator<Item = (&Held, usize)> {
+        self.settled
+            .passed
+            .iter()
+            .map(|(held, times)| (held, *times))
     }
 
     /// What it means for the caller. That the job was not done outweighs what was found.
@@ -861,6 +1134,22 @@ impl Review {
         }
     }
 }
+
+impl Counts {
+    fn add(&mut self, result: &RuleResult) {
+        self.checks += 1;
+        *match &result.answer {
+            Answer::Found(_) if result.exception.is_some() => &mut self.excepted,
+            Answer::Pass => &mut self.pass,
+            Answer::NotApplicable(_) => &mut self.not_applicable,
+            Answer::Found(offence) if offence.verdict == Verdict::Fail => &mut self.fail,
+            Answer::Found(_) => &mut self.unknown,
+        } += 1;
+    }
+}
+
+/// The platforms that threats are told of.
+pub const PLATFORMS: [&str; 2] = ["docker", "kubernetes"];
 
 /// The categories of STRIDE in its order.
 pub const CATEGORIES: [Category; 6] = [

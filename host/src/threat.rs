@@ -11,11 +11,8 @@ use crate::catalog::Catalog;
 use crate::constraint::{API_VERSION, Fields, Problem, Source};
 use crate::engine::contract::{Category, Verdict};
 use crate::object::{Node, Position, Span, Text};
-use crate::review::{Answer, CATEGORIES, FileReview, Review, RuleResult, category};
+use crate::review::{Answer, CATEGORIES, FileReview, PLATFORMS, Review, RuleResult, category};
 use crate::source::{nearest, yaml};
-
-/// The platforms that threats are told of.
-pub const PLATFORMS: [&str; 2] = ["docker", "kubernetes"];
 
 /// The threat model that is part of the program.
 const BUILT_IN: &str = include_str!("../threat-model.yaml");
@@ -241,6 +238,7 @@ impl Model {
                 file: self.file.clone(),
                 position: Some(answer.position),
                 message,
+                contained: false,
             });
         }
         problems
@@ -337,6 +335,12 @@ impl Threat {
                 standing.add(file, result);
             }
         }
+        for ((policy, rule, platform), times) in review.passed() {
+            if let Some(answer) = self.answered_by(policy, rule, platform) {
+                asked.insert(&answer.policy, true);
+                standing.pass += times;
+            }
+        }
         let errors = review.errors();
         standing.errors = errors
             .filter(|error| {
@@ -358,25 +362,21 @@ impl Threat {
     /// Whether a result is one of a policy and rule that answer this threat, and of an object of
     /// its platform.
     fn is_answered_by(&self, result: &RuleResult) -> bool {
-        let policy = result.constraint.policy.id();
-        let mut answers = self.answers.iter();
-        answers.any(|answer| {
-            let rule = answer.rule.as_ref();
-            answer.policy == policy && rule.is_none_or(|rule| *rule == result.rule().id)
-        }) && platform(result) == self.platform
+        self.answered_by(
+            result.constraint.policy.id(),
+            &result.rule().id,
+            result.platform(),
+        )
+        .is_some()
     }
-}
 
-/// The platform that a result speaks of: that of its policy if it has one alone, or else that of
-/// its object.
-fn platform(result: &RuleResult) -> &str {
-    let threats = &result.constraint.policy.description.threats;
-    match threats.first() {
-        Some(first) if threats.iter().all(|other| other.platform == first.platform) => {
-            &first.platform
-        }
-        _ if ["docker", "compose"].contains(&result.identity.group.as_str()) => "docker",
-        _ => "kubernetes",
+    fn answered_by(&self, policy: &str, rule: &str, platform: &str) -> Option<&Countermeasure> {
+        let mut answers = self.answers.iter();
+        let answer = answers.find(|answer| {
+            let of_rule = answer.rule.as_deref().is_none_or(|named| named == rule);
+            answer.policy == policy && of_rule
+        });
+        answer.filter(|_| platform == self.platform)
     }
 }
 

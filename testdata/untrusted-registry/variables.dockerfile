@@ -4,11 +4,11 @@ ARG TAG
 FROM ${REGISTRY}/base/node:22 AS a
 # The registry is known, whatever the tag.
 FROM node:${TAG} AS b
-# fail: unlisted-registry
+# unknown: unlisted-registry
 FROM registry.shop.example/base:${TAG} AS c
 FROM scratch
 COPY --from=a / /a
 COPY --from=b / /b
 COPY --from=c / /c
-# fail: unlisted-registry
+# unknown: unlisted-registry
 COPY --from=tools.example.org/bin/jq:1.7 /jq /jq

@@ -51,9 +51,7 @@ impl Address {
         if let Some(host) = host.map(str::to_owned).or_else(|| variable("DOCKER_HOST")) {
             let verify =
                 variable("DOCKER_TLS_VERIFY").is_some() || variable("DOCKER_TLS").is_some();
-            let folder = variable("DOCKER_CERT_PATH")
-                .map(PathBuf::from)
-                .unwrap_or_else(configuration);
+            let folder = variable("DOCKER_CERT_PATH").map_or_else(configuration, PathBuf::from);
             return Self::parse(&host, verify.then_some(&*folder));
         }
         let context = variable("DOCKER_CONTEXT").or_else(current_context);

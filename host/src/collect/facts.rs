@@ -15,7 +15,7 @@ use stridegate_shapes::file::ROLES;
 use crate::source::yaml;
 
 /// The roles of files whose content is kept: what is set there, and no secrets by design.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 13] = [
     "docker-daemon-config",
     "docker-service",
     "docker-service-drop-in",
@@ -27,6 +27,8 @@ const KEPT: [&str; 11] = [
     "kubelet-service-drop-in",
     "etcd-config",
     "etcd-service",
+    "authorization-config",
+    "authentication-config",
 ];
 
 const PROGRAMS: [&str; 8] = [
@@ -333,6 +335,16 @@ const FLAGS: &[(&str, &str, &str)] = &[
         "kube-apiserver",
         "encryption-provider-config",
         "encryption-config",
+    ),
+    (
+        "kube-apiserver",
+        "authorization-config",
+        "authorization-config",
+    ),
+    (
+        "kube-apiserver",
+        "authentication-config",
+        "authentication-config",
     ),
     ("kube-apiserver", "etcd-cafile", "etcd-pki-cert"),
     ("kube-apiserver", "etcd-certfile", "etcd-pki-cert"),

@@ -1,13 +1,11 @@
 //! What the verbs share that judge files.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
 
+use super::output::Progress;
 use super::{ConstraintArgs, Loaded, PolicyArgs, input_error};
 use crate::catalog::Bundled;
 use crate::constraint::Today;
@@ -70,7 +68,7 @@ impl JudgeArgs {
             rulebook: &rulebook,
             today: Today::now(),
         };
-        let progress = Progress::new(inputs.len());
+        let progress = Progress::new(inputs.len(), "files");
         let mut review = court.review(inputs, self.kind, &|| progress.step());
         progress.finish();
         review.errors = loaded.errors();
@@ -121,50 +119,4 @@ fn nothing(review: &Review, paths: &[String]) -> anyhow::Error {
         reasons.join("; ")
     };
     anyhow!("nothing to judge in {}: {why}", paths.join(" "))
-}
-
-/// Says on a terminal how far long work has come.
-struct Progress {
-    total: usize,
-    done: AtomicUsize,
-    started: Instant,
-    shown: AtomicUsize,
-    terminal: bool,
-}
-
-/// Work that takes less than this says nothing.
-const PATIENCE: Duration = Duration::from_millis(700);
-
-impl Progress {
-    fn new(total: usize) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        Self {
-            total,
-            done: AtomicUsize::new(0),
-            started: Instant::now(),
-            shown: AtomicUsize::new(0),
-            terminal,
-        }
-    }
-
-    fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if !self.terminal || self.started.elapsed() < PATIENCE {
-            return;
-        }
-        let percent = done * 100 / self.total.max(1);
-        if self.shown.fetch_max(percent, Ordering::Relaxed) < percent {
-            let _ = write!(
-                std::io::stderr(),
-                "\r{done} of {} files judged ({percent} %)",
-                self.total
-            );
-        }
-    }
-
-    fn finish(&self) {
-        if self.shown.load(Ordering::Relaxed) > 0 {
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
-        }
-    }
 }

@@ -1,5 +1,9 @@
 //! The verbs of the command line: one file each, arguments and what they set in motion.
 
+#[cfg(all(target_os = "linux", feature = "cluster"))]
+mod access;
+#[cfg(feature = "gateway")]
+mod certs;
 #[cfg(feature = "registry")]
 mod copy;
 mod eval;
@@ -17,6 +21,7 @@ mod load;
 mod lock;
 #[cfg(feature = "registry")]
 mod outdated;
+mod output;
 mod policies;
 #[cfg(feature = "registry")]
 mod pull;
@@ -28,6 +33,8 @@ mod registry;
 mod replay;
 #[cfg(feature = "registry")]
 mod save;
+#[cfg(all(target_os = "linux", feature = "cluster"))]
+mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod serve;
 #[cfg(feature = "registry")]
@@ -100,6 +107,10 @@ enum Verb {
     Outdated(outdated::Outdated),
     #[cfg(feature = "registry")]
     Update(update::Update),
+    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    Scan(scan::Scan),
+    #[cfg(feature = "gateway")]
+    Certs(certs::Certs),
     #[cfg(all(target_os = "linux", feature = "gateway"))]
     Serve(serve::Serve),
     #[cfg(all(target_os = "linux", feature = "gateway"))]
@@ -142,6 +153,10 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Outdated(verb) => verb.run(),
         #[cfg(feature = "registry")]
         Verb::Update(verb) => verb.run(),
+        #[cfg(all(target_os = "linux", feature = "cluster"))]
+        Verb::Scan(verb) => verb.run(pack),
+        #[cfg(feature = "gateway")]
+        Verb::Certs(verb) => verb.run(),
         #[cfg(all(target_os = "linux", feature = "gateway"))]
         Verb::Serve(verb) => verb.run(pack),
         #[cfg(all(target_os = "linux", feature = "gateway"))]
@@ -239,7 +254,23 @@ impl ConstraintArgs {
         loaded: &Loaded,
         folders: impl Iterator<Item = &'a Path>,
     ) -> (Rulebook, Vec<ReviewError>) {
-        let found_counts = self.constraints.is_empty() && !self.isolated;
+        self.rulebook_of(loaded, Vec::new(), folders)
+    }
+
+    /// What applies, if constraints and exceptions are named by more than arguments.
+    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    fn rulebook_with(&self, loaded: &Loaded, sources: Vec<Source>) -> (Rulebook, Vec<ReviewError>) {
+        self.rulebook_of(loaded, sources, std::iter::empty())
+    }
+
+    fn rulebook_of<'a>(
+        &self,
+        loaded: &Loaded,
+        sources: Vec<Source>,
+        folders: impl Iterator<Item = &'a Path>,
+    ) -> (Rulebook, Vec<ReviewError>) {
+        let named = !self.constraints.is_empty() || !sources.is_empty();
+        let found_counts = !named && !self.isolated;
         let mut rulebook = Rulebook {
             comments: found_counts,
             ..Rulebook::default()
@@ -259,14 +290,16 @@ impl ConstraintArgs {
             }
             Err(problem) => problems.push(problem),
         };
+        for source in sources {
+            read(Ok(source), &mut rulebook);
+        }
         let cache = loaded.cache.as_ref();
-        let sources =
-            constraint::sources(&self.constraints, &loaded.catalog, &loaded.engine, cache);
+        let named = constraint::sources(&self.constraints, &loaded.catalog, &loaded.engine, cache);
         #[cfg(feature = "registry")]
         for notice in loaded.catalog.notices() {
             say(&format!("warning: {notice}"));
         }
-        for source in sources {
+        for source in named {
             read(source, &mut rulebook);
         }
         for file in folders
@@ -291,6 +324,8 @@ impl ConstraintArgs {
                 ));
             }
         }
+        // What is wrong with them keeps the whole job from being done.
+        rulebook.broken.clear();
         if rulebook.constraints.is_empty() && problems.is_empty() {
             rulebook.constraints = constraint::defaults(&loaded.catalog, self.strict);
         } else if self.strict {

@@ -57,13 +57,14 @@ impl Replay {
             bundled: if self.only { Vec::new() } else { pack.to_vec() },
             policies: self.policies,
             constraints: self.constraints,
+            ..Recipe::default()
         };
         let set = match recipe.make(&engine, None) {
             Ok(set) => set,
             Err(wrong) => {
-                wrong
-                    .iter()
-                    .for_each(|wrong| say(&format!("error: {wrong}")));
+                for wrong in wrong {
+                    say(&format!("error: {wrong}"));
+                }
                 return Ok(Decision::Failed);
             }
         };

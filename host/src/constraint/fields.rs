@@ -39,6 +39,11 @@ impl<'a> Fields<'a> {
         fields
     }
 
+    /// The map.
+    pub(super) fn node(&self) -> &'a Node {
+        self.node
+    }
+
     /// A value, unless it is absent or null.
     pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
         self.node
@@ -82,6 +87,18 @@ impl<'a> Fields<'a> {
             );
         }
         text
+    }
+
+    /// Whether something is so; not if it is absent.
+    pub(super) fn flag(&self, key: &str, problems: &mut Vec<Problem>) -> bool {
+        match self.get(key).map(|node| (&node.content, node.span)) {
+            None => false,
+            Some((Content::Bool(value), _)) => *value,
+            Some((_, span)) => {
+                problems.push(self.source.problem(span, format!("{key} is true or false")));
+                false
+            }
+        }
     }
 
     /// A list of strings; empty if it is absent.

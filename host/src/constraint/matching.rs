@@ -1,6 +1,6 @@
 //! What a constraint or exception applies to, with the semantics of Gatekeeper's `match`.
 
-use crate::object::{Node, Object};
+use crate::object::{Kind, Node, Object};
 
 /// Conditions that all have to hold; without any, everything matches.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,13 @@ pub struct Match {
     pub name: Option<String>,
     /// What the labels have to say.
     pub labels: Selector,
+    /// What the labels of its Namespace have to say; a Namespace lies in itself, and what lies in
+    /// none has no such labels.
+    pub namespace_labels: Selector,
+    /// The operations of which the request is one; `*` names all. An object at rest counts as one
+    /// that is created. Without any, a constraint applies to all but `delete`: what goes is not
+    /// refused for what it is.
+    pub operations: Vec<String>,
 }
 
 /// Which of an object and what it becomes is looked at: a Deployment, and its Pod.
@@ -105,18 +112,79 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The kind in which it is judged.
+    pub(super) fn kind(&self) -> &'a Kind {
+        &self.object.kind
+    }
+
+    fn operation(&self) -> &'a str {
+        let request = self.object.written.request.as_deref();
+        request.map_or("create", |request| &request.operation)
+    }
+
     fn label(&self, key: &str) -> Option<&'a str> {
         self.labels
             .into_iter()
             .flatten()
             .find_map(|labels| labels.text(key))
     }
+
+    /// The object that has the labels of its Namespace, or that it lies in none. The outer is
+    /// none where that is not known.
+    fn namespace(&self) -> Option<Option<&'a Node>> {
+        let identity = &self.object.identity;
+        if identity.group.is_empty() && identity.kind == "Namespace" {
+            return Some(Some(&self.object.document));
+        }
+        if identity.namespace.is_empty() {
+            return Some(None);
+        }
+        self.object.written.namespace.as_deref().map(Some)
+    }
 }
 
 impl Match {
-    /// Whether it applies to an object.
+    /// Whether it applies to an object, or may: the labels of its Namespace can be unknown.
     #[must_use]
     pub fn matches(&self, subject: Subject) -> bool {
+        let operation = subject.operation();
+        let operations = if self.operations.is_empty() {
+            operation != "delete"
+        } else {
+            self.names_operation(operation)
+        };
+        operations && self.fits(subject) && self.namespace_fits(subject).unwrap_or(true)
+    }
+
+    /// Whether it certainly applies to an object, in whatever operation if it names none.
+    #[must_use]
+    pub fn surely_matches(&self, subject: Subject) -> bool {
+        (self.operations.is_empty() || self.names_operation(subject.operation()))
+            && self.fits(subject)
+            && self.namespace_fits(subject).unwrap_or(false)
+    }
+
+    fn names_operation(&self, operation: &str) -> bool {
+        self.operations
+            .iter()
+            .any(|named| named == "*" || named == operation)
+    }
+
+    /// Whether the labels of the Namespace fit; none if they are not known.
+    fn namespace_fits(&self, subject: Subject) -> Option<bool> {
+        if self.namespace_labels.is_empty() {
+            return Some(true);
+        }
+        let namespace = subject.namespace()?;
+        let labels = namespace.and_then(|namespace| namespace.get("metadata")?.get("labels"));
+        Some(
+            self.namespace_labels
+                .selects(&|key| labels.and_then(|labels| labels.text(key))),
+        )
+    }
+
+    /// Whether the object itself fits.
+    fn fits(&self, subject: Subject) -> bool {
         let identity = &subject.object.identity;
         let namespace = identity.namespace.as_str();
         let judged = &subject.object.kind;
@@ -141,7 +209,7 @@ impl Match {
                 .name
                 .as_ref()
                 .is_none_or(|name| self::fits(name, &identity.name))
-            && self.labels.selects(subject)
+            && self.labels.selects(&|key| subject.label(key))
     }
 }
 
@@ -155,19 +223,23 @@ impl Kinds {
 }
 
 impl Selector {
-    fn selects(&self, subject: Subject) -> bool {
-        let has = |(key, value): &(String, String)| subject.label(key) == Some(value);
+    /// Whether it selects everything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.expressions.is_empty()
+    }
+
+    fn selects<'a>(&self, label: &dyn Fn(&str) -> Option<&'a str>) -> bool {
+        let has = |(key, value): &(String, String)| label(key) == Some(value);
         self.labels.iter().all(has)
             && self
                 .expressions
                 .iter()
-                .all(|expression| expression.holds(subject))
+                .all(|expression| expression.holds(label(&expression.key)))
     }
 }
 
 impl Expression {
-    fn holds(&self, subject: Subject) -> bool {
-        let label = subject.label(&self.key);
+    fn holds(&self, label: Option<&str>) -> bool {
         let listed = label.is_some_and(|label| self.values.iter().any(|value| value == label));
         match self.operator {
             Operator::In => listed,

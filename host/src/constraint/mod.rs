@@ -66,6 +66,9 @@ pub struct Constraint {
     pub enforcement: Enforcement,
     /// What follows if the object cannot tell; none if that is only shown.
     pub on_unknown: Option<Enforcement>,
+    /// Whether an update is only judged by what it brings: what was found in the object before is
+    /// recorded, and nothing follows from it.
+    pub only_new: bool,
     /// What it applies to.
     pub matches: Match,
     /// The parameters as JSON text.
@@ -91,15 +94,59 @@ impl Constraint {
     }
 }
 
+/// A constraint that cannot be applied.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Its name.
+    pub name: String,
+    /// The name of its policy, as far as it says one.
+    pub policy: String,
+    /// The kinds that the policy judges; all if it is not known.
+    pub kinds: Option<Arc<Policy>>,
+    /// What would follow from a finding.
+    pub enforcement: Enforcement,
+    /// What it would apply to, as far as it says so.
+    pub matches: Match,
+    /// What is wrong with it, and what to do.
+    pub problem: String,
+}
+
+impl Broken {
+    /// Whether it would apply to an object.
+    #[must_use]
+    pub fn matches(&self, subject: Subject) -> bool {
+        let judges = |policy: &Arc<Policy>| policy.judges(subject.kind());
+        self.kinds.as_ref().is_none_or(judges) && self.matches.matches(subject)
+    }
+}
+
 /// What applies, and what is excepted from it.
 #[derive(Debug, Default)]
 pub struct Rulebook {
     /// What applies. They add up: where several match, the strictest counts.
     pub constraints: Vec<Arc<Constraint>>,
+    /// What should apply and cannot. Where such a constraint would count, a gate lets nothing pass
+    /// that it is there to refuse.
+    pub broken: Vec<Broken>,
     /// What is excepted.
     pub exceptions: Vec<Exception>,
     /// Whether comments in the judged files except what they stand at.
     pub comments: bool,
+}
+
+impl Rulebook {
+    /// Whether it matters what the labels of a Namespace are.
+    #[must_use]
+    pub fn selects_namespaces(&self) -> bool {
+        let constraints = self
+            .constraints
+            .iter()
+            .map(|constraint| &constraint.matches);
+        let exceptions = self.exceptions.iter().map(|exception| &exception.matches);
+        constraints
+            .chain(exceptions)
+            .any(|matches| !matches.namespace_labels.is_empty())
+    }
 }
 
 /// What applies where nothing else is said: every policy, with its defaults, at `deny`.
@@ -112,7 +159,12 @@ pub fn defaults(catalog: &Catalog, strict: bool) -> Vec<Arc<Constraint>> {
             rules: Vec::new(),
             enforcement: Enforcement::Deny,
             on_unknown: strict.then_some(Enforcement::Deny),
-            matches: Match::default(),
+            only_new: false,
+            // At the desk, what goes is judged as well.
+            matches: Match {
+                operations: vec!["*".into()],
+                ..Match::default()
+            },
             parameters: "{}".into(),
         })
     };

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicUsize;
 
 use super::fields::Fields;
 use super::matching::{self, Expression, Kinds, Operator, Scope, Selector};
-use super::{API_VERSION, Constraint, Enforcement, Exception, Match, Rulebook};
+use super::{API_VERSION, Broken, Constraint, Enforcement, Exception, Match, Rulebook};
 use crate::catalog::{Catalog, is_reference};
 use crate::engine::{Cache, Engine};
-use crate::object::{Node, Position, Span, Text};
+use crate::object::{Content, Node, Position, Span, Text};
 use crate::policy::Policy;
 use crate::source::{MAX_TEXT, nearest, yaml};
 
@@ -35,6 +35,8 @@ pub struct Problem {
     pub position: Option<Position>,
     /// What is wrong and what to do.
     pub message: String,
+    /// Whether it concerns one constraint or exception, and everything else is known all the same.
+    pub contained: bool,
 }
 
 impl Source {
@@ -45,6 +47,7 @@ impl Source {
             file: name.clone(),
             position: None,
             message,
+            contained: false,
         };
         let length = std::fs::metadata(path)
             .map_err(|error| problem(format!("cannot be read: {error}")))?
@@ -63,6 +66,17 @@ impl Source {
             named,
             granted,
         })
+    }
+
+    /// A text that is no file: what it names is not loaded from files either.
+    #[must_use]
+    pub fn fed(name: &str, text: String) -> Self {
+        Self {
+            text: Text::new(name, text),
+            path: PathBuf::new(),
+            named: false,
+            granted: true,
+        }
     }
 
     /// The files that a user named, one by one or by their folder.
@@ -116,6 +130,7 @@ impl Source {
             file: path.display().to_string(),
             position: None,
             message,
+            contained: false,
         };
         if !path.is_dir() {
             return Ok(vec![path.to_owned()]);
@@ -147,6 +162,7 @@ impl Source {
             file: self.text.name.clone(),
             position: Some(self.position(span)),
             message,
+            contained: false,
         }
     }
 
@@ -232,10 +248,15 @@ pub fn read(
             continue;
         }
         match document.text("kind") {
-            Some("Constraint") => rulebook
-                .constraints
-                .extend(reader.constraint(&fields).map(Arc::new)),
-            Some("Exception") => rulebook.exceptions.extend(reader.exception(&fields)),
+            Some("Constraint") => match reader.constraint(&fields) {
+                Ok(constraint) => rulebook.constraints.push(Arc::new(constraint)),
+                Err(broken) => rulebook.broken.push(*broken),
+            },
+            Some("Exception") => {
+                let before = reader.problems.len();
+                rulebook.exceptions.extend(reader.exception(&fields));
+                reader.contain(before);
+            }
             _ => reader.problems.push(source.problem(
                 fields.place("kind"),
                 "kind is Constraint or Exception".into(),
@@ -258,20 +279,33 @@ impl Reader<'_> {
             .push(self.source.problem(span, message.into()));
     }
 
-    fn constraint(&mut self, fields: &Fields) -> Option<Constraint> {
+    /// Says of the problems after some that nothing else is wrong because of them.
+    fn contain(&mut self, before: usize) {
+        for problem in &mut self.problems[before..] {
+            problem.contained = true;
+        }
+    }
+
+    /// A constraint, or what is known of one that cannot be applied.
+    fn constraint(&mut self, fields: &Fields) -> Result<Constraint, Box<Broken>> {
         let before = self.problems.len();
         let name = self.name(fields);
-        let spec = fields.get("spec")?;
+        let nothing = Node {
+            span: fields.place("kind"),
+            content: Content::Null,
+        };
+        let spec = fields.get("spec").unwrap_or(&nothing);
         let known = [
             "policy",
             "rules",
             "enforcementAction",
             "onUnknown",
+            "onlyNew",
             "match",
             "parameters",
         ];
         let spec = Fields::new(spec, self.source, &known, self.problems);
-        let policy = self.policy(&spec)?;
+        let policy = self.policy(&spec);
         let actions = [
             ("deny", Enforcement::Deny),
             ("warn", Enforcement::Warn),
@@ -288,16 +322,37 @@ impl Reader<'_> {
         let on_unknown = spec
             .choice("onUnknown", &unknowns, self.problems)
             .unwrap_or(Some(Enforcement::Deny));
-        let constraint = Constraint {
-            name,
-            rules: self.rules(&spec, &policy),
+        let matches = self.matches(&spec);
+        let only_new = spec.flag("onlyNew", self.problems);
+        let of_policy = policy.as_ref().map(|policy| {
+            let rules = self.rules(&spec, policy);
+            (rules, self.parameters(&spec, policy))
+        });
+        if let (Some(policy), Some((rules, parameters)), true) =
+            (&policy, of_policy, self.problems.len() == before)
+        {
+            return Ok(Constraint {
+                name,
+                policy: Arc::clone(policy),
+                rules,
+                enforcement,
+                on_unknown,
+                only_new,
+                matches,
+                parameters,
+            });
+        }
+        self.contain(before);
+        let wrong = self.problems[before..].iter();
+        let wrong: Vec<&str> = wrong.map(|problem| problem.message.as_str()).collect();
+        Err(Box::new(Broken {
+            name: name.unwrap_or_else(|| "(without name)".into()),
+            policy: spec.node().text("policy").unwrap_or_default().to_owned(),
+            kinds: policy,
             enforcement,
-            on_unknown,
-            matches: self.matches(&spec),
-            parameters: self.parameters(&spec, &policy),
-            policy,
-        };
-        (self.problems.len() == before).then_some(constraint)
+            matches,
+            problem: wrong.join("; "),
+        }))
     }
 
     fn exception(&mut self, fields: &Fields) -> Option<Exception> {
@@ -403,7 +458,10 @@ impl Reader<'_> {
             return None;
         }
         if !self.source.named {
-            self.problem(span, "a file that was found beside what is judged loads no policy; name it with -c, or the policy with -p");
+            self.problem(
+                span,
+                "what is not named with -c loads no policy; name it with -c, or the policy with -p",
+            );
             return None;
         }
         let path = self
@@ -490,6 +548,8 @@ impl Reader<'_> {
             "excludedNamespaces",
             "name",
             "labelSelector",
+            "namespaceSelector",
+            "operations",
         ];
         let fields = Fields::new(node, self.source, &known, self.problems);
         let texts =
@@ -516,7 +576,9 @@ impl Reader<'_> {
                 .text("name", self.problems)
                 .map(|(name, _)| name.to_owned())
                 .filter(|name| !name.is_empty()),
-            labels: self.selector(&fields),
+            labels: self.selector(&fields, "labelSelector"),
+            namespace_labels: self.selector(&fields, "namespaceSelector"),
+            operations: self.operations(&fields),
         }
     }
 
@@ -539,8 +601,27 @@ impl Reader<'_> {
         kinds.collect()
     }
 
-    fn selector(&mut self, fields: &Fields) -> Selector {
-        let Some(node) = fields.get("labelSelector") else {
+    /// Operations as Kubernetes and the Docker gate name them, whose names have a dot.
+    fn operations(&mut self, fields: &Fields) -> Vec<String> {
+        const KNOWN: [&str; 5] = ["create", "update", "delete", "connect", "*"];
+        let mut operations = Vec::new();
+        for (name, span) in fields.texts("operations", self.problems) {
+            let name = name.to_ascii_lowercase();
+            if KNOWN.contains(&name.as_str()) || name.contains('.') {
+                operations.push(name);
+                continue;
+            }
+            let advice = match nearest(&name, &KNOWN) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("known here: {}", KNOWN.join(", ")),
+            };
+            self.problem(span, format!("there is no operation {name:?}; {advice}"));
+        }
+        operations
+    }
+
+    fn selector(&mut self, fields: &Fields, key: &str) -> Selector {
+        let Some(node) = fields.get(key) else {
             return Selector::default();
         };
         let fields = Fields::new(

@@ -21,6 +21,7 @@ use stridegate_shapes::container;
 use super::server::{Reply, Unread, reply};
 use super::{Asked, Gate, Ruling};
 use crate::collect::engine::{Address, Answer, Client, escape};
+use crate::engine::hex;
 use crate::object::{Object, Text};
 use crate::source::{Call, Images, Lookup, Reading};
 
@@ -313,5 +314,5 @@ fn verdict(status: StatusCode, ruling: &Ruling) -> Reply {
 fn secret() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }

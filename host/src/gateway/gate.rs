@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 
 use super::ruling::{self, IdentityRecord};
 use super::{Live, Log, Metrics, Record, Ruling, Say, Set};
-use crate::constraint::Today;
-use crate::review::Court;
+use crate::constraint::{Rulebook, Today};
+use crate::review::{Court, Review};
 use crate::source::{Images, Reading};
 
 /// How a gate decides.
@@ -111,6 +111,36 @@ impl Gate {
                 Ruling::denial("the gate failed over this request; please report it"),
             ),
         }
+    }
+
+    /// Judges the objects of a request, by constraints of its own if there are some, for a caller
+    /// who wants to know everything that was said of them, and records the ruling. There is
+    /// nothing if the gate failed over it.
+    pub async fn examine(
+        self: &Arc<Self>,
+        asked: Asked,
+        reading: Reading,
+        images: Images,
+        own: Option<Rulebook>,
+        within: Duration,
+    ) -> Option<Review> {
+        let (answer, answered) = oneshot::channel();
+        let gate = Arc::clone(self);
+        self.workers.spawn(move || {
+            let set = gate.live.current();
+            let engine = gate.live.engine().until(asked.at + within);
+            let court = Court {
+                engine: &engine,
+                cache: None,
+                rulebook: own.as_ref().unwrap_or(&set.rulebook),
+                images: &images,
+                today: Today::now(),
+            };
+            let review = court.judge(&asked.endpoint, reading);
+            gate.record(&asked, &Ruling::of(&review), &set, Vec::new());
+            let _ = answer.send(Review::from(review));
+        });
+        answered.await.ok()
     }
 
     /// Judges on the thread that calls, which has to be one of a pool of no more threads than the

@@ -37,6 +37,12 @@ struct Failed {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Unusable {
+    constraint: String,
+    policy: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Renewed {
     result: &'static str,
 }
@@ -50,6 +56,7 @@ pub struct Metrics {
     errors: Family<Failed, Counter>,
     renewals: Family<Renewed, Counter>,
     constraints: Gauge,
+    broken: Family<Unusable, Gauge>,
     unwritten: Counter,
 }
 
@@ -66,6 +73,7 @@ impl Metrics {
             errors: Family::default(),
             renewals: Family::default(),
             constraints: Gauge::default(),
+            broken: Family::default(),
             unwritten: Counter::default(),
             registry: Registry::default(),
         };
@@ -95,6 +103,11 @@ impl Metrics {
             "constraints",
             "Constraints in force",
             metrics.constraints.clone(),
+        );
+        registry.register(
+            "broken_constraints",
+            "Constraints that cannot be applied, and so let nothing pass",
+            metrics.broken.clone(),
         );
         registry.register(
             "unlogged_decisions",
@@ -152,6 +165,14 @@ impl Metrics {
     pub fn in_force(&self, set: &Set) {
         self.constraints
             .set(i64::try_from(set.rulebook.constraints.len()).unwrap_or(i64::MAX));
+        self.broken.clear();
+        for broken in &set.rulebook.broken {
+            let labels = Unusable {
+                constraint: broken.name.clone(),
+                policy: broken.policy.clone(),
+            };
+            self.broken.get_or_create(&labels).set(1);
+        }
     }
 
     /// Counts an attempt to renew the set.
@@ -163,6 +184,9 @@ impl Metrics {
         };
         self.renewals.get_or_create(&Renewed { result }).inc();
     }
+
+    /// The media type of the text that is scraped.
+    pub const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// The text that is scraped.
     #[must_use]

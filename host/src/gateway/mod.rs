@@ -5,8 +5,14 @@
 //! [`Ruling`], and the [`server`] that carries requests to it. A gate itself turns the protocol of
 //! its caller into objects, and a ruling into an answer.
 
+pub mod admission;
+pub mod certificate;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod docker;
+mod evaluate;
 mod gate;
+pub mod kubernetes;
 mod log;
 mod metrics;
 pub mod replay;
@@ -18,7 +24,7 @@ pub use gate::{Asked, Gate, Settings};
 pub use log::{Log, LogTarget, Record};
 pub use metrics::Metrics;
 pub use ruling::{CheckRecord, ErrorRecord, ObjectRecord, Ruling};
-pub use set::{Live, Recipe, Renewal, Set};
+pub use set::{Feed, Live, POLL, Recipe, Renewal, Set};
 
 /// Tells whoever runs a gate something, in one line.
 pub type Say = std::sync::Arc<dyn Fn(&str) + Send + Sync>;

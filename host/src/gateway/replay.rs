@@ -74,10 +74,11 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
             },
             document,
             moves: Vec::new(),
+            origin: None,
             texts: vec![text],
         });
     }
-    let engine = engine.until(Instant::now() + std::time::Duration::from_secs(60));
+    let engine = engine.until(Instant::now() + std::time::Duration::from_mins(1));
     let court = Court {
         engine: &engine,
         cache: None,

@@ -46,6 +46,9 @@ pub struct CheckRecord {
     pub constraint: Option<String>,
     /// What follows from it.
     pub enforcement: Enforcement,
+    /// Whether it was so before the update, and nothing follows from it for that reason.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub existing: bool,
     /// The exception that hides it.
     pub exception: Option<String>,
     /// The place in the object as written, as a JSON Pointer.
@@ -55,6 +58,9 @@ pub struct CheckRecord {
     /// Whether the value at the place is a secret, which the log has not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sensitive: bool,
+    /// What to do instead; the log has it under the name of the rule.
+    #[serde(skip)]
+    pub remedy: String,
 }
 
 impl CheckRecord {
@@ -69,6 +75,12 @@ impl CheckRecord {
 pub struct ErrorRecord {
     /// The policy, if it concerns one.
     pub policy: Option<String>,
+    /// The constraint, if it concerns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<String>,
+    /// What follows from it; without a constraint, the request is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Enforcement>,
     /// `input`, `policy`, `timeout` or `memory`.
     pub kind: String,
     /// What went wrong.
@@ -138,6 +150,8 @@ impl Ruling {
             }
             ruling.errors.push(ErrorRecord {
                 policy: error.policy.clone(),
+                constraint: error.constraint.as_deref().map(line),
+                enforcement: error.enforcement,
                 kind: error.kind.name().into(),
                 message,
             });
@@ -221,10 +235,12 @@ impl Ruling {
             severity: severity(offence.severity).into(),
             constraint: result.constraint.name.clone(),
             enforcement: result.enforcement,
+            existing: result.existing,
             exception: result.exception.as_ref().map(|grant| grant.name.clone()),
             path: line(&offence.path),
             message,
             sensitive: offence.sensitive,
+            remedy: line(&rule.remediation),
         });
     }
 }

@@ -237,30 +237,51 @@ impl Stream {
         A: Future<Output = Reply> + Send + 'static,
     {
         match self {
-            Self::Unix(stream) => connection(stream, false, limits, watcher, answer).await,
-            Self::Tcp(stream, None) => connection(stream, false, limits, watcher, answer).await,
+            Self::Unix(stream) => {
+                connection(stream, Http::default(), limits, watcher, answer).await
+            }
+            Self::Tcp(stream, None) => {
+                connection(stream, Http::default(), limits, watcher, answer).await;
+            }
             Self::Tcp(stream, Some(config)) => {
                 let handshake = TlsAcceptor::from(config).accept(stream);
                 // A peer that speaks no TLS or trusts nobody here is its own concern.
                 if let Ok(Ok(stream)) = tokio::time::timeout(limits.patience, handshake).await {
-                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    connection(stream, http2, limits, watcher, answer).await;
+                    let session = stream.get_ref().1;
+                    let http = Http {
+                        second: session.alpn_protocol() == Some(b"h2"),
+                        certified: session.peer_certificates().is_some(),
+                    };
+                    connection(stream, http, limits, watcher, answer).await;
                 }
             }
         }
     }
 }
 
+/// Marks the head of a request whose peer has shown a certificate that the server trusts.
+#[derive(Clone, Copy, Debug)]
+pub struct Certified;
+
+/// What is known of a connection before its first request.
+#[derive(Clone, Copy, Debug, Default)]
+struct Http {
+    /// Whether it speaks HTTP/2.
+    second: bool,
+    /// Whether its peer has shown a certificate.
+    certified: bool,
+}
+
 /// Answers the requests of one connection. The version of HTTP is known before: looking for it
 /// would wait for a peer that says nothing.
-async fn connection<S, F, A>(stream: S, http2: bool, limits: Limits, watcher: Watcher, answer: F)
+async fn connection<S, F, A>(stream: S, http: Http, limits: Limits, watcher: Watcher, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
     A: Future<Output = Reply> + Send + 'static,
 {
     let builder = auto::Builder::new(TokioExecutor::new());
-    let mut builder = if http2 {
+    let mut builder = if http.second {
         builder.http2_only()
     } else {
         builder.http1_only()
@@ -278,7 +299,10 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = answer.clone();
         async move {
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
+            if http.certified {
+                head.extensions.insert(Certified);
+            }
             let body = read(body, limits).await;
             Ok::<_, Infallible>(answer(head, body).await)
         }

@@ -7,11 +7,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Rulebook};
-use crate::engine::Engine;
+use crate::constraint::{self, Rulebook, Source};
+use crate::engine::{Engine, hex};
 
 /// How often it is looked whether a file has changed.
-const POLL: Duration = Duration::from_secs(2);
+pub const POLL: Duration = Duration::from_secs(2);
 
 /// How often registries are asked whether what references stand for has moved.
 const FOLLOW: Duration = Duration::from_mins(1);
@@ -27,6 +27,29 @@ pub struct Recipe {
     pub policies: Vec<PathBuf>,
     /// Constraints and exceptions: files, folders of them, and bundles in registries.
     pub constraints: Vec<PathBuf>,
+    /// Constraints and exceptions from elsewhere.
+    pub fed: Option<Arc<Feed>>,
+    /// Whether a set is good although a policy or a constraint of it is bad: such a constraint
+    /// stays as it was in the set before, and lets nothing pass if it never was.
+    pub tolerant: bool,
+}
+
+/// Constraints and exceptions that do not come from files: texts, each with its name.
+#[derive(Debug, Default)]
+pub struct Feed(Mutex<Vec<(String, String)>>);
+
+impl Feed {
+    /// Replaces all of them.
+    pub fn replace(&self, texts: Vec<(String, String)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = texts;
+    }
+
+    fn texts(&self) -> Vec<(String, String)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 /// Policies, constraints and exceptions that are in force together.
@@ -39,19 +62,37 @@ pub struct Set {
     pub digest: String,
     /// The digest of the files among that.
     files: String,
+    /// What is wrong with parts of it.
+    pub problems: Vec<String>,
+}
+
+impl Set {
+    /// Takes over constraints from the set before whose new version is bad.
+    fn keep(&mut self, before: &Self) {
+        let rulebook = &mut self.rulebook;
+        let known = &before.rulebook.constraints;
+        rulebook.broken.retain(|broken| {
+            let kept = known
+                .iter()
+                .find(|constraint| constraint.name.as_ref() == Some(&broken.name));
+            rulebook.constraints.extend(kept.cloned());
+            kept.is_none()
+        });
+    }
 }
 
 impl Recipe {
     /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
     /// not compiled anew.
-    pub fn make(&self, engine: &Engine, before: Option<&Catalog>) -> Result<Set, Vec<String>> {
+    pub fn make(&self, engine: &Engine, before: Option<&Set>) -> Result<Set, Vec<String>> {
         let files = self.digest();
-        let base = before.or(self.base.as_deref());
+        let base = before.map(|before| &before.catalog);
+        let base = base.or(self.base.as_deref());
         let mut catalog = base.map(Catalog::renew).unwrap_or_default();
         catalog.add_bundled(engine, None, &self.bundled);
         catalog.add_named(engine, None, &self.policies, &self.constraints);
         let failed = catalog.errors.iter();
-        let mut wrong: Vec<String> = failed
+        let mut contained: Vec<String> = failed
             .map(|failed| {
                 let text = format!("{} {:#}", failed.origin, failed.error);
                 text.trim_start().to_owned()
@@ -59,7 +100,10 @@ impl Recipe {
             .collect();
         let mut rulebook = Rulebook::default();
         let mut problems = Vec::new();
-        for source in constraint::sources(&self.constraints, &catalog, engine, None) {
+        let fed = self.fed.iter().flat_map(|fed| fed.texts());
+        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
+        let named = constraint::sources(&self.constraints, &catalog, engine, None);
+        for source in named.into_iter().chain(fed) {
             match source {
                 Ok(source) => {
                     constraint::read(
@@ -74,28 +118,46 @@ impl Recipe {
                 Err(problem) => problems.push(problem),
             }
         }
-        wrong.extend(problems.into_iter().map(|problem| match problem.position {
-            Some(at) => format!(
-                "{}:{}:{}: {}",
-                problem.file, at.line, at.column, problem.message
-            ),
-            None => format!("{}: {}", problem.file, problem.message),
-        }));
-        if rulebook.constraints.is_empty() && wrong.is_empty() {
+        let mut wrong = Vec::new();
+        for problem in problems {
+            let said = match problem.position {
+                Some(at) => format!(
+                    "{}:{}:{}: {}",
+                    problem.file, at.line, at.column, problem.message
+                ),
+                None => format!("{}: {}", problem.file, problem.message),
+            };
+            if problem.contained {
+                contained.push(said);
+            } else {
+                wrong.push(said);
+            }
+        }
+        if !self.tolerant {
+            contained.append(&mut wrong);
+            std::mem::swap(&mut contained, &mut wrong);
+        }
+        let nothing = rulebook.constraints.is_empty() && rulebook.broken.is_empty();
+        // What is fed can come later.
+        if nothing && wrong.is_empty() && self.fed.is_none() {
             wrong.push(
                 "there are no constraints, so that everything would pass; name some with -c".into(),
             );
         }
-        if wrong.is_empty() {
-            Ok(Set {
-                digest: name(&files, &catalog),
-                files,
-                catalog,
-                rulebook,
-            })
-        } else {
-            Err(wrong)
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
+        let mut set = Set {
+            digest: name(&files, &catalog),
+            files,
+            catalog,
+            rulebook,
+            problems: contained,
+        };
+        if let Some(before) = before {
+            set.keep(before);
+        }
+        Ok(set)
     }
 
     /// The digest of all that a set is made of, as it is on disk now. A file that cannot be read
@@ -118,8 +180,13 @@ impl Recipe {
                 digest.update(part);
             }
         }
-        let bytes: [u8; 32] = digest.finalize().into();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        for (name, text) in self.fed.iter().flat_map(|fed| fed.texts()) {
+            for part in [name, text] {
+                digest.update(part.len().to_le_bytes());
+                digest.update(part);
+            }
+        }
+        hex(&digest.finalize())
     }
 }
 
@@ -173,6 +240,8 @@ pub struct Live {
     current: RwLock<Arc<Set>>,
     /// The digest of what was looked at last, good or bad.
     seen: Mutex<String>,
+    /// What is wrong with what was looked at last, if it is not in force.
+    refused: Mutex<Vec<String>>,
 }
 
 impl Live {
@@ -182,6 +251,7 @@ impl Live {
         Ok(Self {
             seen: Mutex::new(set.files.clone()),
             current: RwLock::new(Arc::new(set)),
+            refused: Mutex::default(),
             recipe,
             engine,
         })
@@ -197,6 +267,13 @@ impl Live {
     #[must_use]
     pub fn current(&self) -> Arc<Set> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is wrong with the set that was looked at last, if it is not in force.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks for a new set, and puts it in force if it is good. Blocks while policies are compiled.
@@ -226,17 +303,19 @@ impl Live {
 
     fn replace(&self, seen: &mut String, digest: String) -> Renewal {
         *seen = digest;
-        match self
-            .recipe
-            .make(&self.engine, Some(&self.current().catalog))
-        {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.recipe.make(&self.engine, Some(&self.current())) {
             Ok(set) => {
+                refused.clear();
                 // What was read while files changed is looked at again.
                 seen.clone_from(&set.files);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
                 Renewal::Renewed
             }
-            Err(wrong) => Renewal::Kept(wrong),
+            Err(wrong) => {
+                refused.clone_from(&wrong);
+                Renewal::Kept(wrong)
+            }
         }
     }
 
@@ -283,12 +362,14 @@ impl Live {
                         set.rulebook.exceptions.len(),
                         set.digest
                     ));
+                    let problems = set.problems.iter();
+                    problems.for_each(|problem| say(&format!("reload: {problem}")));
                 }
                 Renewal::Kept(wrong) => {
                     say("reload: the new set is bad, and the old one stays in force:");
-                    wrong
-                        .iter()
-                        .for_each(|wrong| say(&format!("reload: {wrong}")));
+                    for wrong in wrong {
+                        say(&format!("reload: {wrong}"));
+                    }
                 }
             }
             if renewal != Renewal::Same {

@@ -20,9 +20,11 @@ pub fn write(review: &Review, writer: &mut impl std::io::Write) -> std::io::Resu
         &mut *writer,
         &Report {
             version: VERSION,
+            decision: review.decision().name(),
             results: Results(review),
             errors: Errors(review),
             exceptions: review.exceptions().map(exception).collect(),
+            skipped: review.files.iter().filter_map(skipped).collect(),
             summary: Summary::of(review),
         },
     )?;
@@ -32,9 +34,11 @@ pub fn write(review: &Review, writer: &mut impl std::io::Write) -> std::io::Resu
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
+    decision: &'static str,
     results: Results<'a>,
     errors: Errors<'a>,
     exceptions: Vec<Value>,
+    skipped: Vec<Value>,
     summary: Summary,
 }
 
@@ -71,6 +75,7 @@ struct Entry<'a> {
     severity: &'static str,
     constraint: Option<&'a str>,
     enforcement: Enforcement,
+    existing: bool,
     exception: Option<&'a str>,
     object: &'a Identity,
     file: &'a str,
@@ -96,6 +101,7 @@ impl<'a> Entry<'a> {
             severity: severity(rule.severity),
             constraint: result.constraint.name.as_deref(),
             enforcement: result.enforcement,
+            existing: result.existing,
             exception: result.exception.as_ref().map(|grant| grant.name.as_str()),
             object: &result.identity,
             file: &file.name,
@@ -130,6 +136,7 @@ impl<'a> Entry<'a> {
                 };
                 entry.severity = severity(offence.severity);
                 entry.message = file.secrets.mask(&offence.message).into_owned();
+                entry.file = &offence.place.text.name;
                 entry.path = &offence.path;
                 entry.line = position.line;
                 entry.column = position.column;
@@ -155,6 +162,10 @@ fn masked(value: &Value, file: &FileReview) -> Value {
             .collect(),
         other => other.clone(),
     }
+}
+
+fn skipped(file: &FileReview) -> Option<Value> {
+    Some(json!({"file": file.name, "reason": file.skipped.as_ref()?}))
 }
 
 fn exception(exception: &ExceptionReport) -> Value {

@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod junit;
+pub mod openreports;
 pub mod sarif;
 pub mod text;
 pub mod threats;

@@ -66,6 +66,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
     let mut group = level
         .primary_title(message)
         .id(format!("{}/{}", result.constraint.policy.id(), rule.id))
+        .elements(origin(&offence.place))
         .element(snippet(
             &offence.place,
             AnnotationKind::Primary,
@@ -73,7 +74,7 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
             file,
         ));
     for (place, note) in &offence.related {
-        group = group.element(snippet(
+        group = group.elements(origin(place)).element(snippet(
             place,
             AnnotationKind::Context,
             line(&file.secrets.mask(note)),
@@ -89,7 +90,50 @@ fn finding<'a>(result: &'a RuleResult, offence: &'a Offence, file: &FileReview) 
 
 fn about(result: &RuleResult, offence: &Offence) -> String {
     let identity = result.identity.to_string();
-    format!("{} ({})", line(&identity), severity(offence.severity))
+    let before = if result.existing {
+        ", as before the update"
+    } else {
+        ""
+    };
+    format!(
+        "{} ({}{before})",
+        line(&identity),
+        severity(offence.severity)
+    )
+}
+
+/// What of the line of a place is shown: the place, with some of the line around it.
+struct Shown {
+    place: Range<usize>,
+    /// The whole line, or lines.
+    whole: Range<usize>,
+    part: Range<usize>,
+}
+
+impl Shown {
+    fn of(place: &Place) -> Self {
+        let content = &place.text.content;
+        let shown = first_line(content, place.shown.range());
+        let whole = place.text.lines_around(&shown);
+        let start = shown.start.saturating_sub(CONTEXT).max(whole.start);
+        let end = (shown.end + CONTEXT).min(whole.end);
+        Self {
+            part: boundary(content, start)..boundary(content, end),
+            place: shown,
+            whole,
+        }
+    }
+}
+
+/// Where a place stands, if its snippet cannot tell because the line does not begin there.
+fn origin<'a>(place: &Place) -> Option<Origin<'a>> {
+    let shown = Shown::of(place);
+    let position = place.text.position(shown.place.start);
+    (shown.part.start > shown.whole.start).then(|| {
+        Origin::path(line(&place.text.name))
+            .line(position.line)
+            .char_column(position.column)
+    })
 }
 
 /// The lines of a place, without the secrets that stand in them.
@@ -100,12 +144,11 @@ fn snippet<'a>(
     file: &FileReview,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let text = &place.text;
-    let shown = first_line(&text.content, place.shown.range());
-    let whole = text.lines_around(&shown);
-    let lines = boundary(
-        &text.content,
-        shown.start.saturating_sub(CONTEXT).max(whole.start),
-    )..boundary(&text.content, (shown.end + CONTEXT).min(whole.end));
+    let Shown {
+        place: shown,
+        whole,
+        part: lines,
+    } = Shown::of(place);
     let first = text.position(shown.start).line;
     let source = excerpt(text, &whole, &lines, file);
     // A mask has as many characters as what it hides, but not as many bytes.
@@ -122,9 +165,10 @@ fn snippet<'a>(
             .map_or(source.len(), |(index, _)| index)
     };
     let span = offset(shown.start)..offset(shown.end);
+    let path = (lines.start == whole.start).then(|| line(&text.name));
     Snippet::source(source)
         .line_start(first)
-        .path(line(&text.name))
+        .path(path)
         .annotation(kind.span(span).label(label))
 }
 

@@ -7,8 +7,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{count, line};
-use crate::review::{Answer, CATEGORIES, Counts, FileReview, RuleResult, category, severity};
-use crate::threat::{Gaps, Model, PLATFORMS, Standing, Status};
+use crate::review::{
+    Answer, CATEGORIES, Counts, FileReview, PLATFORMS, RuleResult, category, severity,
+};
+use crate::threat::{Gaps, Model, Standing, Status};
 
 /// The version of the JSON.
 const VERSION: u32 = 1;

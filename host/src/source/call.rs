@@ -309,7 +309,7 @@ impl Call {
                 document.in_text(2);
                 made.texts.resize_with(2, || Arc::new(Text::new("", "")));
                 made.texts.push(Arc::clone(known));
-                self.objects_of(document, &mut made);
+                self.objects_of(&document, &mut made);
             }
         }
         self.finish(made)
@@ -411,7 +411,7 @@ impl Call {
         }
     }
 
-    fn objects_of(&self, known: Node, made: &mut Made) {
+    fn objects_of(&self, known: &Node, made: &mut Made) {
         let own = |pointer: &str| {
             let found = known.at(pointer).and_then(|found| found.node.as_str());
             found
@@ -421,7 +421,7 @@ impl Call {
         };
         match self.endpoint_name() {
             "exec.start" => {
-                let document = exec::from_inspect(&known);
+                let document = exec::from_inspect(known);
                 made.add(&exec::KIND, own("/ContainerID"), document, exec::MOVES);
             }
             "service.update" => match known.get("PreviousSpec") {
@@ -434,10 +434,10 @@ impl Call {
             },
             endpoint => {
                 let name = own("/Name");
-                let mut document = merged(&known);
+                let mut document = merged(known);
                 match &self.body {
                     Some(body) if endpoint == "container.update" => {
-                        container::update(&mut document, body)
+                        container::update(&mut document, body);
                     }
                     Some(body) if endpoint == "container.start" && self.target.is_before(24) => {
                         container::start(&mut document, body.clone(), &mut made.doubled);
@@ -540,6 +540,7 @@ impl Made {
             },
             document,
             moves: moves.collect(),
+            origin: None,
             texts: self.texts.clone(),
         });
     }
@@ -551,5 +552,210 @@ fn folds_to(key: &str, other: &str) -> bool {
         means(key, other)
     } else {
         means(other, key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn call(method: &str, uri: &str, headers: &Value, body: Option<&[u8]>) -> Call {
+        let mut call =
+            json!({"RequestMethod": method, "RequestUri": uri, "RequestHeaders": headers});
+        if let Some(body) = body {
+            call["RequestBody"] = STANDARD.encode(body).into();
+        }
+        Call::parse(&Arc::new(Text::new("call", call.to_string()))).expect("the sample is a call")
+    }
+
+    /// Whether a request is one of which it is certain what the engine makes of it.
+    fn is_certain(method: &str, uri: &str, headers: &Value, body: Option<&str>) -> bool {
+        let call = call(method, uri, headers, body.map(str::as_bytes));
+        call.reading("x").faults.is_empty()
+    }
+
+    const JSON: &str = "application/json";
+
+    #[test]
+    fn a_body_that_is_not_seen_is_not_taken_for_none() {
+        let empty = json!({"Content-Length": "0"});
+        let none = json!({});
+        let form = json!({"Content-Type": "Application/X-WWW-form-urlencoded; a=b"});
+        let parts =
+            json!({"Content-Type": "multipart/form-data; boundary=a", "Content-Length": "9"});
+        let unseen = json!({"Content-Type": JSON});
+        let text = json!({"Content-Type": "text/plain", "Content-Length": "0"});
+        let tar = json!({"Content-Type": "application/x-tar"});
+        for (uri, headers, expected) in [
+            ("/containers/create", &empty, false),
+            ("/containers/a/exec", &none, false),
+            ("/commit?container=a", &empty, true),
+            ("/commit?container=a", &none, false),
+            ("/commit?container=a", &unseen, false),
+            ("/containers/a/start", &none, true),
+            ("/containers/a/start", &empty, true),
+            ("/containers/a/start", &unseen, false),
+            ("/containers/a/attach", &text, true),
+            ("/containers/a/stop", &none, true),
+            ("/containers/a/stop", &unseen, false),
+            ("/images/create?fromImage=a", &form, false),
+            ("/images/create?fromImage=a", &unseen, false),
+            ("/images/create?fromSrc=-", &tar, true),
+            ("/images/create?fromSrc=-", &form, false),
+            ("/build", &tar, true),
+            ("/build", &parts, false),
+            ("/auth", &unseen, true),
+        ] {
+            assert_eq!(
+                is_certain("POST", uri, headers, None),
+                expected,
+                "{uri} {headers}"
+            );
+        }
+        assert!(
+            is_certain("DELETE", "/containers/a", &form, None),
+            "the engine reads no form there"
+        );
+    }
+
+    #[test]
+    fn a_body_has_one_meaning() {
+        let headers = json!({"Content-Type": JSON, "Content-Length": "9"});
+        for (uri, body, expected) in [
+            (
+                "/networks/a/connect",
+                r#"{"container": "b", "EndpointConfig": {"links": []}}"#,
+                true,
+            ),
+            (
+                "/networks/a/connect",
+                r#"{"container": "b", "Container": "c"}"#,
+                false,
+            ),
+            (
+                "/networks/a/connect",
+                r#"{"EndpointConfig": {"links": [], "Links": []}}"#,
+                false,
+            ),
+            ("/secrets/create", r#"{"Name": "a", "name": "b"}"#, false),
+            (
+                "/secrets/create",
+                r#"{"Name": "a", "Labels": {"b": "", "B": ""}}"#,
+                true,
+            ),
+            (
+                "/services/create",
+                r#"{"Name": "a", "TaskTemplate": {"ContainerSpec": {"User": "1", "user": "0"}}}"#,
+                false,
+            ),
+            (
+                "/volumes/create",
+                r#"{"Name": "a", "driveropts": {"o": "", "O": ""}}"#,
+                true,
+            ),
+            ("/volumes/create", r#"{"Name": "a"} {"Name": "b"}"#, false),
+            ("/plugins/pull?remote=a", "[]", true),
+            ("/containers/create", "null", false),
+        ] {
+            assert_eq!(
+                is_certain("POST", uri, &headers, Some(body)),
+                expected,
+                "{uri} {body}"
+            );
+        }
+        let call = call(
+            "POST",
+            "/containers/create",
+            &headers,
+            Some(b"{\"Image\": \"\xff\"}"),
+        );
+        assert!(
+            call.faults.iter().any(|fault| fault.contains("UTF-8")),
+            "{:?}",
+            call.faults
+        );
+    }
+
+    #[test]
+    fn what_exists_is_shown_as_it_will_be() {
+        let known = r#"{"Id": "1", "Name": "/web", "Config": {"User": "1"}, "HostConfig": {"Memory": 5, "PidsLimit": 7, "RestartPolicy": {"Name": "no"}}}"#;
+        let known = Arc::new(Text::new("engine", known));
+        let headers = json!({"Content-Type": JSON});
+        let host = |uri: &str, body: Option<&str>| {
+            let call = call(
+                "POST",
+                uri,
+                if body.is_some() {
+                    &headers
+                } else {
+                    &Value::Null
+                },
+                body.map(str::as_bytes),
+            );
+            assert_eq!(call.faults, [] as [String; 0], "{uri}");
+            let reading = call.reading_with(&known);
+            let object = reading.objects.first().expect("it is a container");
+            assert_eq!(object.identity.name, "web");
+            serde_json::to_value(object.document.get("HostConfig")).expect("a tree is JSON")
+        };
+        let before = host("/containers/web/start", None);
+        assert_eq!(before["Memory"], 5);
+        assert_eq!(host("/containers/web/restart", None), before);
+        let updated = host(
+            "/containers/web/update",
+            Some(
+                r#"{"memory": 0, "PidsLimit": 0, "CpuShares": 2, "Privileged": true, "restartpolicy": {"name": "always"}}"#,
+            ),
+        );
+        assert_eq!(
+            updated,
+            json!({"Memory": 5, "PidsLimit": 0, "CpuShares": 2, "RestartPolicy": {"Name": "always"}})
+        );
+        let unchanged = host(
+            "/containers/web/update",
+            Some(r#"{"PidsLimit": null, "RestartPolicy": {"Name": ""}}"#),
+        );
+        assert_eq!(unchanged, before);
+        let started = host(
+            "/v1.23/containers/web/start",
+            Some(r#"{"hostconfig": {"privileged": true}}"#),
+        );
+        assert_eq!(started, json!({"Privileged": true}));
+        // Newer versions of the API refuse the body, or do not look at it.
+        assert_eq!(
+            host(
+                "/v1.24/containers/web/start",
+                Some(r#"{"HostConfig": {"Privileged": true}}"#)
+            ),
+            before
+        );
+    }
+
+    #[test]
+    fn a_service_that_is_set_back_is_judged_as_it_was() {
+        let headers = json!({"Content-Type": JSON});
+        let body = br#"{"Name": "s", "TaskTemplate": {"ContainerSpec": {"User": "1"}}}"#;
+        let call = call(
+            "POST",
+            "/services/s/update?version=1&rollback=previous",
+            &headers,
+            Some(body),
+        );
+        assert_eq!(call.lookup(), Some(Lookup::Service("s".into())));
+        let known = r#"{"ID": "1", "Spec": {"Name": "s"}, "PreviousSpec": {"Name": "s", "TaskTemplate": {"ContainerSpec": {"User": "0"}}}}"#;
+        let reading = call.reading_with(&Arc::new(Text::new("engine", known)));
+        let user = reading.objects.iter().find_map(|object| {
+            Some(
+                object
+                    .document
+                    .at("/Config/User")?
+                    .node
+                    .as_str()?
+                    .to_owned(),
+            )
+        });
+        assert_eq!(user.as_deref(), Some("0"));
     }
 }

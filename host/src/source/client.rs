@@ -94,7 +94,7 @@ pub(super) fn read_text(text: &Arc<Text>, name: &str) -> Reading {
         Ok(document) => read(&document, text, name, &mut reading),
         Err(fault) => reading.faults.push(InputFault {
             position: Some(text.position(fault.at)),
-            message: format!("{}; docker cannot read the file", fault.message),
+            message: format!("{}; docker cannot read the file, correct it", fault.message),
         }),
     }
     reading
@@ -160,6 +160,7 @@ fn add(
                 identity: Arc::new(identity),
                 document,
                 moves: Vec::new(),
+                origin: None,
                 texts: vec![Arc::clone(text)],
             });
         }

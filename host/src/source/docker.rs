@@ -380,6 +380,7 @@ impl Reader<'_> {
             },
             document,
             moves: moves.collect(),
+            origin: None,
             texts: vec![Arc::clone(self.text)],
         });
     }

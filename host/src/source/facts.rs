@@ -18,11 +18,15 @@
 //! What belongs together is read together: the flags of dockerd with its daemon.json. A content has
 //! a text of its own, so that findings show the file as it is on the host.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use stridegate_shapes::command::{Environment, Program};
+use stridegate_shapes::flags::Word;
 use stridegate_shapes::{Content, Node, file};
 
+use super::cluster::Command;
 use super::daemon::{self, Together};
 use super::{InputFault, Reading, client, cluster, json, yaml};
 use crate::object::{Identity, Object, Text, Written};
@@ -86,7 +90,7 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
         .map(Node::items)
         .unwrap_or_default();
     host.docker(processes, &contents);
-    host.cluster(processes, &contents);
+    host.cluster(document, &contents);
     host.clients(document.get("environment"), &contents);
 }
 
@@ -147,6 +151,7 @@ impl Host<'_> {
             identity: Arc::new(identity),
             document,
             moves: Vec::new(),
+            origin: None,
             texts: vec![Arc::clone(self.text)],
         });
     }
@@ -229,7 +234,7 @@ impl Host<'_> {
         };
         if running == 0 && contents.iter().any(known) {
             let together = Together {
-                units: units(contents),
+                units: docker_units(contents),
                 process: None,
                 files: contents.to_vec(),
             };
@@ -237,21 +242,47 @@ impl Host<'_> {
         }
     }
 
-    /// The components of a cluster: each process, with the files that its flags name; or else the
-    /// kubelet that the files would start.
-    fn cluster(&mut self, processes: &[Node], contents: &[(String, Arc<Text>)]) {
-        let mut has_kubelet = false;
+    /// The components of a cluster: each process, with the files that its flags name; of what
+    /// does not run, what its unit would start; or else the kubelet that the files would start.
+    fn cluster(&mut self, facts: &Node, contents: &[(String, Arc<Text>)]) {
+        let mut running = Vec::new();
+        let processes = facts.get("processes").map(Node::items).unwrap_or_default();
+        let facts = Arc::new(facts.clone());
         for process in processes.iter().take(MAX_PROCESSES) {
-            has_kubelet |= cluster::read_process(
-                &words(process),
-                process.get("env").map(Node::entries).unwrap_or_default(),
-                self.text,
+            let words = words(process);
+            let first = words.first().map_or(process.span, |word| word.span);
+            let command = Command {
+                words: Word::list(&Node::list(first, words)),
+                environment: variables(process),
+                texts: vec![Arc::clone(self.text)],
+                document: Some(&facts),
+            };
+            running.extend(cluster::read_command(
+                &command,
                 contents,
                 self.name,
                 self.reading,
-            );
+            ));
         }
-        if !has_kubelet {
+        let mut units: Vec<&str> = contents
+            .iter()
+            .filter_map(|(path, _)| cluster::unit_of(Path::new(path)))
+            .collect();
+        units.sort_unstable();
+        units.dedup();
+        for unit in units {
+            let of_unit = |path: &Path| cluster::unit_of(path) == Some(unit);
+            let texts = self::units(contents, &format!("{unit}.service"), of_unit);
+            let mut planned = Reading::default();
+            let started = cluster::read_units(&texts, contents, self.name, &mut planned);
+            if !started.iter().any(|program| running.contains(program)) {
+                running.extend(started);
+                self.reading.written += planned.written;
+                self.reading.objects.append(&mut planned.objects);
+                self.reading.faults.append(&mut planned.faults);
+            }
+        }
+        if !running.contains(&Program::Kubelet) {
             for (_, text) in contents {
                 for document in yaml::read(&text.content).documents {
                     if cluster::is_kubelet(&document) {
@@ -291,8 +322,29 @@ fn wrong(key: &str) -> &'static str {
     }
 }
 
+/// The variables of a process.
+fn variables(process: &Node) -> Environment {
+    let mut variables = HashMap::new();
+    for entry in process.get("env").map(Node::entries).unwrap_or_default() {
+        if let Some(value) = entry.value.as_str() {
+            let value = Some((entry.value.span, value.to_owned()));
+            variables.insert(entry.key.clone(), value);
+        }
+    }
+    Environment::of(variables, None)
+}
+
+/// The unit of dockerd and its drop-ins.
+pub(super) fn docker_units(contents: &[(String, Arc<Text>)]) -> Vec<Arc<Text>> {
+    units(contents, "docker.service", daemon::is_unit)
+}
+
 /// The unit that systemd prefers and its drop-ins, in the order of their names.
-pub(super) fn units(contents: &[(String, Arc<Text>)]) -> Vec<Arc<Text>> {
+pub(super) fn units(
+    contents: &[(String, Arc<Text>)],
+    unit: &str,
+    is_part: impl Fn(&Path) -> bool,
+) -> Vec<Arc<Text>> {
     let rank = |path: &str| {
         let folders = ["/etc/", "/run/", "/usr/local/lib/"];
         folders
@@ -300,18 +352,12 @@ pub(super) fn units(contents: &[(String, Arc<Text>)]) -> Vec<Arc<Text>> {
             .position(|folder| path.starts_with(folder))
             .unwrap_or(folders.len())
     };
-    let all = || {
-        contents
-            .iter()
-            .filter(|(path, _)| daemon::is_unit(Path::new(path)))
-    };
+    let all = || contents.iter().filter(|(path, _)| is_part(Path::new(path)));
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let main = all()
-        .filter(|(path, _)| name(path) == "docker.service")
+        .filter(|(path, _)| name(path) == unit)
         .min_by_key(|(path, _)| rank(path));
-    let mut drop_ins: Vec<_> = all()
-        .filter(|(path, _)| name(path) != "docker.service")
-        .collect();
+    let mut drop_ins: Vec<_> = all().filter(|(path, _)| name(path) != unit).collect();
     // Of drop-ins with one name, systemd reads that of the first folder.
     drop_ins.sort_by_key(|(path, _)| (name(path), rank(path)));
     drop_ins.dedup_by_key(|(path, _)| name(path));

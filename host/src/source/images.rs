@@ -8,7 +8,7 @@ use stridegate_shapes::dockerfile::Dockerfile;
 use stridegate_shapes::{container, image, pod};
 
 use super::docker::merged;
-use super::{Fault, Format, Input, InputFault, dockerfile, json, read, read_file};
+use super::{Fault, Format, Input, InputFault, dockerfile, json, load, read_file, read_text};
 use crate::object::{Node, Object};
 
 /// Images by the references and ids that name them.
@@ -25,8 +25,12 @@ impl Images {
             named: true,
             skip: None,
             with: Vec::new(),
+            beside: Vec::new(),
         };
-        let reading = read(&input, Some(Format::Docker));
+        let reading = match load(&input, Some(Format::Docker)) {
+            Ok(text) => read_text(&text, &input.object_name, Some(Format::Docker)),
+            Err(reading) => reading,
+        };
         if let Some(fault) = reading.faults.into_iter().next() {
             return Err(fault);
         }
@@ -98,15 +102,10 @@ impl Images {
 /// Dockerfile tells. One outside the project's folder is not read: nobody named it.
 fn built(object: &Object) -> Option<(String, Value)> {
     let build = object.document.get("Build")?;
-    let folder = Path::new(&object.texts.first()?.name).parent()?;
-    let folder = Path::new(".").join(folder).canonicalize().ok()?;
-    let context = folder.join(build.text("context").unwrap_or("."));
-    let path = context
-        .join(build.text("dockerfile").unwrap_or("Dockerfile"))
-        .canonicalize()
-        .ok()?;
-    let within = path.starts_with(&folder).then_some(path)?;
-    let dockerfile = String::from_utf8(read_file(&within).ok()?).ok()?;
+    let dockerfile = match build.text("dockerfile_inline") {
+        Some(inline) => inline.to_owned(),
+        None => dockerfile_of(object, build)?,
+    };
     let document = serde_json::to_value(dockerfile::read(&dockerfile).ok()?).ok()?;
     let file: Dockerfile = serde_json::from_value(document).ok()?;
     let (_, user) = file.user(file.built(build.text("target"))?)?;
@@ -119,6 +118,19 @@ fn built(object: &Object) -> Option<(String, Value)> {
         name.to_owned(),
         json!({"Config": {"User": user.value.as_ref()?}}),
     ))
+}
+
+/// The Dockerfile that a Compose service names.
+fn dockerfile_of(object: &Object, build: &Node) -> Option<String> {
+    let folder = Path::new(&object.texts.first()?.name).parent()?;
+    let folder = Path::new(".").join(folder).canonicalize().ok()?;
+    let context = folder.join(build.text("context").unwrap_or("."));
+    let path = context
+        .join(build.text("dockerfile").unwrap_or("Dockerfile"))
+        .canonicalize()
+        .ok()?;
+    let within = path.starts_with(&folder).then_some(path)?;
+    String::from_utf8(read_file(&within).ok()?).ok()
 }
 
 /// The images that an object names.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use stridegate_shapes::{Kind, pod};
 
-use super::{InputFault, Reading, cluster};
-use crate::object::{Content, Identity, Move, Node, Object, Request, Text, Written};
+use super::{InputFault, Reading, admission, cluster};
+use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
+
+const CONFIG_MAP: Kind = Kind::known("", "ConfigMap");
 
 /// Whether a text spells the two names that every object has. An escape or a tag could spell
 /// them in another way, so that a text with one of those may hold an object all the same.
@@ -56,8 +58,8 @@ fn add(
     if api_version == "stridegate.dev/v1" {
         return;
     }
-    if kind == "AdmissionReview" && api_version.starts_with("admission.k8s.io/") {
-        add_review(&document, (text, name), reading);
+    if admission::recognises(&document) {
+        admission::read(&document, text, reading);
         return;
     }
     let item_kind = kind
@@ -82,6 +84,16 @@ fn add(
         }
         return;
     }
+    add_object(document, text, name, reading);
+}
+
+/// Adds an object, whatever lists it has; `name` is that of one that has none of its own.
+pub(super) fn add_object(document: Node, text: &Arc<Text>, name: &str, reading: &mut Reading) {
+    let (Some(api_version), Some(kind)) = (document.text("apiVersion"), document.text("kind"))
+    else {
+        refuse_headless(&document, text, reading);
+        return;
+    };
     reading.written += 1;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = Kind::new(group, kind);
@@ -91,6 +103,7 @@ fn add(
         identity: Arc::new(identity(&kind, &document, name)),
         written: written(&document),
         moves: Vec::new(),
+        origin: None,
         texts: vec![Arc::clone(text)],
         kind,
         document,
@@ -104,63 +117,10 @@ fn add(
     if object.kind == pod::KIND {
         add_pod(object, reading);
     } else {
-        reading.objects.push(object);
-    }
-}
-
-/// Adds what an admission webhook is asked about: the object as it is to be, or as it was where it
-/// goes.
-fn add_review(review: &Node, (text, name): (&Arc<Text>, &str), reading: &mut Reading) {
-    let asked = review.get("request");
-    let object = |key| {
-        asked
-            .and_then(|asked| asked.get(key))
-            .filter(|node| node.content != Content::Null)
-    };
-    let (object, at) = match (object("object"), object("oldObject")) {
-        (Some(object), _) => (object, "/request/object"),
-        (None, Some(old)) => (old, "/request/oldObject"),
-        (None, None) => {
-            let message = "this AdmissionReview has neither request.object nor request.oldObject; it is no request";
-            reading
-                .faults
-                .push(located((review.span.start as usize, message.into()), text));
-            return;
+        if object.kind == CONFIG_MAP {
+            cluster::add_kept(&object, reading);
         }
-    };
-    let request = asked.map(|asked| Arc::new(request(asked)));
-    let before = reading.objects.len();
-    add(object.clone(), None, (text, name), reading);
-    for object in &mut reading.objects[before..] {
-        object.written.at = at;
-        object.written.request.clone_from(&request);
-    }
-}
-
-fn request(asked: &Node) -> Request {
-    let user = asked.get("userInfo");
-    let groups = user
-        .and_then(|user| user.get("groups"))
-        .map(Node::items)
-        .unwrap_or_default();
-    let previous = asked
-        .get("oldObject")
-        .filter(|node| node.content != Content::Null);
-    Request {
-        operation: asked.text("operation").unwrap_or_default().to_lowercase(),
-        subresource: asked.text("subResource").unwrap_or_default().to_owned(),
-        user: user
-            .and_then(|user| user.text("username"))
-            .map(str::to_owned),
-        groups: groups
-            .iter()
-            .filter_map(|group| group.as_str().map(str::to_owned))
-            .collect(),
-        dry_run: asked
-            .get("dryRun")
-            .is_some_and(|dry| dry.content == Content::Bool(true)),
-        previous: previous.and_then(|previous| serde_json::to_string(previous).ok()),
-        ..Request::default()
+        reading.objects.push(object);
     }
 }
 
@@ -189,8 +149,14 @@ fn written(document: &Node) -> Written {
     Written {
         labels: None,
         uid: metadata.text("uid").unwrap_or_default().to_owned(),
+        // Anybody may name an owner; its controller takes back what it did not make.
         owners: owners
             .iter()
+            .filter(|owner| {
+                owner
+                    .get("controller")
+                    .is_some_and(|controls| controls.content == Content::Bool(true))
+            })
             .filter_map(|owner| owner.text("uid").map(str::to_owned))
             .collect(),
         ..Written::default()
@@ -291,6 +257,7 @@ fn to_pod(object: &Object, template: &'static str) -> Result<Object, (usize, Str
         },
         document: pod,
         moves: moves(template),
+        origin: None,
         texts: object.texts.clone(),
     })
 }
@@ -327,4 +294,72 @@ fn moves(template: &'static str) -> Vec<Move> {
             written: template,
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::object::Text;
+    use crate::source::daemon::tests::check_places;
+    use crate::source::read_text;
+
+    fn value() -> impl Strategy<Value = String> {
+        prop::sample::select(vec![
+            "a",
+            "",
+            "null",
+            "7",
+            "[]",
+            "{}",
+            "[null, 1]",
+            "{a: [b]}",
+            "é",
+            "&x {name: ż}",
+            "[{name: a, image: é, command: [kube-apiserver, --a=é]}]",
+            "{metadata: {labels: {a: é}}, spec: {containers: [{}]}}",
+            "{spec: {template: {spec: {containers: [{name: a}]}}}}",
+            "{data: {kubelet: é}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{}]}}",
+            "|\n    apiVersion: kubelet.config.k8s.io/v1beta1\n    kind: KubeletConfiguration\n    port: é\n",
+        ])
+        .prop_map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn any_members_are_read_or_refused(
+            kind in prop::sample::select(vec![
+                "v1 Pod", "apps/v1 Deployment", "batch/v1 CronJob", "v1 PodTemplate", "v1 List", "v1 PodList", "v1 ConfigMap",
+                "admission.k8s.io/v1 AdmissionReview", "stridegate.dev/v1 HostFacts", "kubeadm.k8s.io/v1beta4 ClusterConfiguration",
+                "kubeadm.k8s.io/v1beta3 InitConfiguration", "apiserver.config.k8s.io/v1 AuthorizationConfiguration", "a b",
+            ]),
+            members in prop::collection::vec((
+                prop::sample::select(vec![
+                    "metadata", "spec", "items", "request", "data", "apiServer", "etcd", "nodeRegistration", "template",
+                    "authorizers", "files", "processes",
+                ]),
+                value(),
+            ), 0..5),
+            named in any::<bool>(),
+        ) {
+            let (version, kind) = kind.split_once(' ').unwrap_or_default();
+            let mut text = format!("apiVersion: {version}\nkind: {kind}\n");
+            if named {
+                text += "metadata: {name: kubelet-config, namespace: kube-system}\n";
+            }
+            let members = members.iter().map(|(key, value)| format!("{key}: {value}\n"));
+            text.extend(members);
+            let text = std::sync::Arc::new(Text::new("x", text));
+            let reading = read_text(&text, "x", None);
+            check_places(&reading);
+            for object in &reading.objects {
+                for entry in object.document.entries() {
+                    let pointer = format!("/{}", entry.key);
+                    prop_assert!(object.place(&pointer).is_some());
+                    prop_assert!(!object.written_path(&pointer).is_empty());
+                }
+            }
+        }
+    }
 }

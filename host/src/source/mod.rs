@@ -3,6 +3,8 @@
 //! A format knows how a program reads it, and no policy. What a text says becomes the shape that
 //! policies know, and each value in it keeps its place in the text.
 
+pub mod admission;
+mod block;
 mod call;
 mod client;
 mod cluster;
@@ -17,6 +19,8 @@ mod group;
 mod images;
 pub mod json;
 mod manifest;
+mod secrets;
+mod unit;
 mod walk;
 pub mod yaml;
 
@@ -30,6 +34,7 @@ pub use documents::{Documents, MAX_DEPTH};
 pub use fault::{Fault, nearest};
 pub use group::group;
 pub use images::Images;
+pub use secrets::secrets;
 pub use walk::{Found, walk};
 
 use crate::object::{Identity, Node, Object, Position, Text, Written};
@@ -99,6 +104,9 @@ impl Format {
         if client::is_file(path) {
             return Some(Self::Client);
         }
+        if cluster::unit_of(path).is_some() {
+            return Some(Self::Cluster);
+        }
         if compose::is_promised(path) {
             return Some(Self::Compose);
         }
@@ -146,6 +154,8 @@ pub struct Input {
     pub skip: Option<&'static str>,
     /// What belongs to it: files that configure the same program.
     pub with: Vec<Self>,
+    /// What its flags may name: inputs of their own, which the program that it starts reads.
+    pub beside: Vec<Self>,
 }
 
 /// What became of a text.
@@ -200,6 +210,15 @@ pub fn read(input: &Input, format: Option<Format>) -> Reading {
         return Reading::skip(FOREIGN);
     }
     let mut reading = read_text(&text, &input.object_name, promised);
+    if !input.beside.is_empty() {
+        // What cannot be read is told where it is an input itself.
+        let beside = input
+            .beside
+            .iter()
+            .filter_map(|other| load(other, None).ok());
+        let beside: Vec<Arc<Text>> = beside.collect();
+        group::join(&mut reading, &beside);
+    }
     // What does not name what every object has is something else, well-formed or not.
     if found
         && reading.written == 0
@@ -309,6 +328,7 @@ pub fn read_text(text: &Arc<Text>, name: &str, format: Option<Format>) -> Readin
         Some(Format::Daemon) => daemon::read(text, name),
         Some(Format::Client) => client::read_text(text, name),
         Some(Format::Compose) => compose::read(text),
+        Some(Format::Cluster) if content.contains("[Service]") => cluster::read_unit(text, name),
         None if dockerfile_by_content(content) => read_dockerfile(text, name),
         None if compose::recognises(text) => compose::read(text),
         _ => read_documents(text, name, format),
@@ -462,6 +482,7 @@ fn read_dockerfile(text: &Arc<Text>, name: &str) -> Reading {
                 written: Written::default(),
                 document,
                 moves: Vec::new(),
+                origin: None,
                 texts: vec![Arc::clone(text)],
             };
             Reading {

@@ -29,6 +29,7 @@ pub fn walk(argument: &str) -> Vec<Found> {
             named: true,
             skip: None,
             with: Vec::new(),
+            beside: Vec::new(),
         })];
     }
     if !path.is_dir() {
@@ -115,6 +116,7 @@ fn input(path: &Path, from_root: &Path, named: bool) -> Input {
         named,
         skip,
         with: Vec::new(),
+        beside: Vec::new(),
     }
 }
 
@@ -137,25 +139,38 @@ fn is_chart_template(path: &Path) -> bool {
     })
 }
 
-/// Leaves out what a kustomization names as a patch: it is no object but a part of one.
+/// Leaves out what a kustomization names as a patch and none names as a resource: it is no object
+/// but a part of one.
 fn mark_patches(found: &mut [Found]) {
     let inputs = found.iter().filter_map(|found| found.as_ref().ok());
-    let patches: HashSet<PathBuf> = inputs
-        .filter_map(|input| input.path.as_deref())
-        .flat_map(patches_of)
-        .collect();
+    let (mut patches, mut resources) = (HashSet::new(), HashSet::new());
+    for path in inputs.filter_map(|input| input.path.as_deref()) {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for document in kustomizations(path) {
+            for (keys, paths) in [
+                (
+                    &["patches", "patchesStrategicMerge", "patchesJson6902"][..],
+                    &mut patches,
+                ),
+                (&["resources", "bases", "crds"], &mut resources),
+            ] {
+                let named = keys.iter().filter_map(|key| document.get(key));
+                let named = named
+                    .flat_map(Node::items)
+                    .filter_map(|item| item.as_str().or_else(|| item.text("path")));
+                paths.extend(named.map(|name| normal(&folder.join(name))));
+            }
+        }
+    }
     for input in found.iter_mut().filter_map(|found| found.as_mut().ok()) {
-        if input
-            .path
-            .as_ref()
-            .is_some_and(|path| patches.contains(&normal(path)))
-        {
+        let path = input.path.as_deref().map(normal);
+        if path.is_some_and(|path| patches.contains(&path) && !resources.contains(&path)) {
             input.skip = Some(PATCH);
         }
     }
 }
 
-fn patches_of(path: &Path) -> Vec<PathBuf> {
+fn kustomizations(path: &Path) -> Vec<Node> {
     let is_kustomization = path
         .file_name()
         .is_some_and(|name| name == "kustomization.yaml" || name == "kustomization.yml");
@@ -163,16 +178,7 @@ fn patches_of(path: &Path) -> Vec<PathBuf> {
         .then(|| std::fs::read_to_string(path).ok())
         .flatten()
         .unwrap_or_default();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let documents = yaml::read(&content).documents;
-    let named = documents.iter().flat_map(|document| {
-        ["patches", "patchesStrategicMerge", "patchesJson6902"]
-            .iter()
-            .filter_map(|key| document.get(key))
-            .flat_map(Node::items)
-            .filter_map(|patch| patch.as_str().or_else(|| patch.text("path")))
-    });
-    named.map(|name| normal(&folder.join(name))).collect()
+    yaml::read(&content).documents
 }
 
 /// A path without `.` and with `..` resolved by name.

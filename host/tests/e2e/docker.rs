@@ -21,6 +21,18 @@ const PLUGINS: &str = "/run/docker/plugins";
 
 const CONSTRAINTS: &str = include_str!("docker.yaml");
 
+/// What makes images, or names them, is the matter of committers.
+const COMMITTERS: &str = "---
+apiVersion: stridegate.dev/v1
+kind: Constraint
+metadata: {name: committers}
+spec:
+  policy: image-commit
+  enforcementAction: deny
+  match: {kinds: [{apiGroups: [docker], kinds: [Request]}]}
+  parameters: {committers: [alice]}
+";
+
 /// An engine and its gate.
 struct World {
     // Dropped in this order: the engine asks its gate until it ends.
@@ -97,6 +109,15 @@ impl World {
 
     fn post(&self, uri: &str, kind: &str, body: &str) -> (u16, String) {
         self.raw(&post(uri, &[("Content-Type", kind)], body))
+    }
+
+    /// Puts constraints in force.
+    fn constraints(&mut self, constraints: &str) {
+        fs::write(self.path("constraints/docker.yaml"), constraints)
+            .expect("the folder can be written");
+        let gate = self.gate.as_mut().expect("it runs");
+        gate.signal(Signal::HUP);
+        gate.wait_for("are in force");
     }
 
     fn decisions(&self) -> Vec<Value> {
@@ -257,9 +278,56 @@ fn docker() {
         "1000",
     ]);
     world.allows(&["exec", "c1", "/bin/true"]);
+    world.denies(
+        "privileged-exec/privileged",
+        &["exec", "--privileged", "c1", "/bin/true"],
+    );
+    world.denies(
+        "privileged-exec/user-root",
+        &["exec", "--user", "0", "c1", "/bin/true"],
+    );
     world.allows(&["update", "--memory", "64m", "--memory-swap", "128m", "c1"]);
+    world.denies(
+        "unlimited-restart/unlimited",
+        &["update", "--restart", "always", "c1"],
+    );
     world.allows(&["restart", "-t", "0", "c1"]);
+    world.denies(
+        "unlimited-memory/no-limit",
+        &[
+            "create",
+            "--name",
+            "limited1",
+            "--user",
+            "1000",
+            "bb:imported",
+        ],
+    );
+    world.allows(&[
+        "create",
+        "--name",
+        "limited2",
+        "--user",
+        "1000",
+        "--memory",
+        "64m",
+        "bb:imported",
+    ]);
     world.denies("No such container: gone", &["start", "gone"]);
+    let secret = "type=cifs,o=username=shop,password=Xk9#mQ2vLp7z";
+    let (_, said) = world.docker(&["volume", "create", "--opt", secret, "v2"]);
+    assert!(!said.contains("Xk9#mQ2vLp7z"), "{said}");
+    world.denies(
+        "hardcoded-secret/",
+        &[
+            "create",
+            "--user",
+            "1000",
+            "--env",
+            "DB_PASSWORD=Xk9#mQ2vLp7z",
+            "bb:imported",
+        ],
+    );
 
     say("images are built and tagged");
     fs::create_dir(world.path("built")).expect("the folder can be written");
@@ -271,6 +339,17 @@ fn docker() {
     world.allows(&["build", "-t", "bb:built", "built"]);
     world.allows(&["run", "--rm", "bb:built", "/bin/true"]);
     world.allows(&["tag", "bb:built", "bb:tagged"]);
+    world.allows(&["commit", "c1", "bb:committed"]);
+
+    say("only committers make images, and on a Unix socket nobody is known to be one");
+    world.constraints(&format!("{CONSTRAINTS}{COMMITTERS}"));
+    world.denies("image-commit/", &["commit", "c1", "evil:1"]);
+    world.denies("image-commit/", &["import", "rootfs.tar", "evil:2"]);
+    world.denies("image-commit/", &["build", "-t", "evil:3", "built"]);
+    world.denies("image-commit/", &["tag", "bb:built", "evil:4"]);
+    world.denies("image-commit/", &["push", "bb:built"]);
+    world.denies("image-commit/", &["load", "--input", "rootfs.tar"]);
+    world.constraints(CONSTRAINTS);
 
     say("services are judged as the containers that they make");
     world.allows(&["swarm", "init", "--advertise-addr", "127.0.0.1"]);
@@ -524,6 +603,22 @@ fn evasions(world: &World) {
                 "/v1.41/commit?container=c1&repo=evil",
                 &[],
                 r#"{"User":"0"}"#,
+            ),
+        ),
+        (
+            "a HostConfig at the start",
+            post(
+                "/v1.23/containers/c1/start",
+                &[("Content-Type", JSON)],
+                r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#,
+            ),
+        ),
+        (
+            "an exec in small letters",
+            post(
+                "/v1.41/containers/c1/exec",
+                &[("Content-Type", JSON)],
+                r#"{"detach":true,"privileged":true,"cmd":["/bin/true"]}"#,
             ),
         ),
         (

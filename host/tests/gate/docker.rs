@@ -376,3 +376,37 @@ fn a_socket_that_nobody_serves_is_replaced_and_no_other() {
     );
     assert!(gate.asks("GET", "/info", None).0);
 }
+
+/// What is shipped warns, and locks nobody out.
+#[test]
+fn the_shipped_constraints_allow_and_find() {
+    let shipped =
+        std::fs::read_to_string(super::root().join("host/deploy/docker/constraints/docker.yaml"));
+    let gate = Gate::start(
+        &shipped.expect("it is part of the project"),
+        &["--buildkit", "allow"],
+    );
+    for (method, uri, body) in [
+        ("POST", "/v1.51/containers/create", Some(create("0"))),
+        ("POST", "/commit?container=a&repo=b", None),
+        ("POST", "/session", None),
+        (
+            "POST",
+            "/containers/a/exec",
+            Some(json!({"Privileged": true, "Cmd": ["id"]})),
+        ),
+    ] {
+        let (allowed, message) = gate.asks(method, uri, body.as_ref());
+        assert!(allowed, "{uri}: {message}");
+    }
+    let warned = |index: usize| {
+        gate.decisions()[index]["warnings"]
+            .as_array()
+            .is_some_and(|warnings| !warnings.is_empty())
+    };
+    assert!(
+        warned(0) && warned(1) && warned(3),
+        "{:#?}",
+        gate.decisions()
+    );
+}

@@ -92,6 +92,7 @@ pub(crate) fn review(world: &World, policy: &str, case: &Path, parameters: &str)
                 enforcement: Enforcement::Deny,
                 rules: Vec::new(),
                 on_unknown: None,
+                only_new: false,
                 matches: Match::default(),
                 parameters: if other.id() == policy {
                     parameters.into()
@@ -112,7 +113,24 @@ pub(crate) fn review(world: &World, policy: &str, case: &Path, parameters: &str)
         images: &Images::default(),
         today: Today::now(),
     };
-    court.review(source::walk(&case.to_string_lossy()), None, &|| ())
+    court.review(inputs(case), None, &|| ())
+}
+
+/// The inputs of a case. The files of a folder `NAME.together` are named together.
+fn inputs(case: &Path) -> Vec<source::Found> {
+    if case
+        .extension()
+        .is_some_and(|extension| extension == "together")
+    {
+        let mut files = files(case);
+        files.sort();
+        let named = files
+            .iter()
+            .flat_map(|file| source::walk(&file.to_string_lossy()));
+        source::group(named.collect())
+    } else {
+        source::walk(&case.to_string_lossy())
+    }
 }
 
 fn check_file(
@@ -173,7 +191,7 @@ fn check_file(
 
 /// Each document is what the schema of its shape says.
 fn check_shapes(case: &Path) -> Result<(), String> {
-    for input in source::walk(&case.to_string_lossy()).into_iter().flatten() {
+    for input in inputs(case).into_iter().flatten() {
         for object in source::read(&input, None).objects {
             let Some((_, schema)) = stridegate_shapes::SCHEMAS
                 .iter()

@@ -109,7 +109,13 @@ fn readme_table(world: &World) -> Result<(), String> {
 }
 
 fn testdata_belongs(world: &World) -> Result<(), String> {
-    let shared = ["demo", "silent"];
+    let shared = [
+        "admission",
+        "demo",
+        "docker-authz",
+        "docker-engine",
+        "silent",
+    ];
     for entry in fs::read_dir(root().join("testdata"))
         .map_err(|error| error.to_string())?
         .flatten()
@@ -210,6 +216,7 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         enforcement: Enforcement::Deny,
         rules: Vec::new(),
         on_unknown: None,
+        only_new: false,
         matches: Match::default(),
         parameters: "{}".into(),
     });

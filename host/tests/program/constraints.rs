@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Run, entries, folder, report, root, run};
+use super::{Run, entries, folder, report, report_of, root, run};
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: billing, namespace: prod-eu, labels: {team: shop}}\n\
     spec:\n  containers:\n  - name: a\n  - name: b\n    securityContext: {runAsUser: 0}\n";
@@ -23,6 +23,12 @@ fn exception(spec: &str) -> String {
 fn judge(constraints: &str) -> (i32, Value) {
     let folder = folder(&[("tree/pod.yaml", POD), ("rules/a.yaml", constraints)]);
     report(folder.path(), &["eval", "tree", "-c", "rules"])
+}
+
+/// The same by the policy `root-user` alone.
+fn judge_root_user(constraints: &str) -> (i32, Value) {
+    let folder = folder(&[("tree/pod.yaml", POD), ("rules/a.yaml", constraints)]);
+    report_of("root-user", folder.path(), &["eval", "tree", "-c", "rules"])
 }
 
 fn fails(report: &Value) -> usize {
@@ -146,7 +152,7 @@ fn an_exception_hides_a_finding_and_is_shown() {
     let rules = exception(
         "policy: root-user, rules: [no-user], match: {name: billing}, expires: 2999-12-31, reason: rewrite is planned",
     );
-    let (code, report) = judge(&rules);
+    let (code, report) = judge_root_user(&rules);
     assert_eq!(code, 1, "the other rule still holds");
     let hidden = &entries(&report, "results", "rule", "no-user")[0];
     assert_eq!(hidden["exception"], "sample-exception");
@@ -171,13 +177,13 @@ fn an_exception_hides_a_finding_and_is_shown() {
 #[test]
 fn an_exception_ends_by_itself() {
     let spec = |day: &str| exception(&format!("policy: root-user, expires: {day}, reason: x"));
-    let (code, report) = judge(&spec("2020-01-31"));
+    let (code, report) = judge_root_user(&spec("2020-01-31"));
     assert_eq!(
         (code, &report["exceptions"][0]["status"]),
         (1, &"expired".into())
     );
     assert_eq!(fails(&report), 2);
-    let (code, report) = judge(&spec("2999-01-31"));
+    let (code, report) = judge_root_user(&spec("2999-01-31"));
     assert_eq!(
         (code, &report["exceptions"][0]["status"]),
         (0, &"used".into())
@@ -244,13 +250,23 @@ fn what_is_found_beside_the_files_counts_at_the_desk_alone() {
         ("tree/stridegate.yaml", &rules),
         ("rules.yaml", &constraint("policy: root-user")),
     ]);
-    assert_eq!(report(folder.path(), &["eval", "tree"]).0, 0);
-    let (code, strict) = report(folder.path(), &["eval", "tree", "-c", "rules.yaml"]);
+    assert_eq!(
+        report_of("root-user", folder.path(), &["eval", "tree"]).0,
+        0
+    );
+    let (code, strict) = report_of(
+        "root-user",
+        folder.path(),
+        &["eval", "tree", "-c", "rules.yaml"],
+    );
     assert_eq!(
         (code, &strict["exceptions"][0]["status"]),
         (1, &"not-granted".into())
     );
-    assert_eq!(report(folder.path(), &["eval", "tree", "--isolated"]).0, 1);
+    assert_eq!(
+        report_of("root-user", folder.path(), &["eval", "tree", "--isolated"]).0,
+        1
+    );
 }
 
 #[test]
@@ -264,7 +280,7 @@ fn a_found_file_loads_no_code() {
         report["errors"][0]["message"]
             .as_str()
             .unwrap()
-            .contains("loads no policy"),
+            .contains("loads a policy"),
         "{report:#}"
     );
     let named = folder.path().join("tree/stridegate.yaml");
@@ -357,16 +373,32 @@ fn mistakes_are_named_with_their_line_and_the_remedy() {
 #[test]
 fn what_an_owner_makes_is_judged_with_it() {
     let owner = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web, uid: 11-22}\nspec: {template: {spec: {containers: [{name: a}]}}}\n";
-    let made = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{uid: 11-22}]}\nspec: {containers: [{name: a}]}\n";
+    let made = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{uid: 11-22, controller: true}]}\nspec: {containers: [{name: a}]}\n";
     let folder = folder(&[("a.yaml", made), ("b.yaml", owner)]);
-    let (_, both) = report(folder.path(), &["eval", "."]);
+    let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
     assert_eq!(
         entries(&both, "results", "rule", "no-user").len(),
         1,
         "{both:#}"
     );
-    let (_, alone) = report(folder.path(), &["eval", "a.yaml"]);
+    let (_, alone) = report_of("root-user", folder.path(), &["eval", "a.yaml"]);
     assert_eq!(entries(&alone, "results", "rule", "no-user").len(), 1);
+    // Who only names an owner, or has a content of its own, is judged all the same.
+    super::write(
+        folder.path(),
+        "a.yaml",
+        made.replace(", controller: true", "").as_bytes(),
+    );
+    let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
+    assert_eq!(entries(&both, "results", "rule", "no-user").len(), 2);
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, uid: 44, ownerReferences: [{uid: 11-22, controller: true}]}\n\
+        data: {a: 'postgres://u:hq7Tz2-vv9@db/x'}\n";
+    super::write(folder.path(), "c.yaml", config.as_bytes());
+    let (_, all) = report_of("hardcoded-secret", folder.path(), &["eval", "."]);
+    assert_eq!(
+        entries(&all, "results", "outcome", "fail")[0]["rule"],
+        "url-credentials"
+    );
 }
 
 #[test]
@@ -409,4 +441,76 @@ fn a_reason_that_repeats_a_secret_is_masked() {
             "{stdout}"
         );
     }
+}
+
+#[test]
+fn the_labels_of_a_namespace_select_what_lies_in_it() {
+    let namespace = |labels: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: prod-eu, labels: {{{labels}}}}}\n"
+        )
+    };
+    let rule = constraint(
+        "policy: root-user, match: {namespaceSelector: {matchLabels: {env: prod}, matchExpressions: [{key: legacy, operator: DoesNotExist}]}}",
+    );
+    let judge = |labels: Option<&str>| {
+        let namespace = labels.map(namespace).unwrap_or_default();
+        let folder = folder(&[
+            ("tree/pod.yaml", POD),
+            ("tree/zz.yaml", &format!("{namespace}---\n{POD}")),
+            ("rules/a.yaml", &rule),
+        ]);
+        report(folder.path(), &["eval", "tree", "-c", "rules"]).0
+    };
+    assert_eq!(judge(Some("env: prod")), 1);
+    assert_eq!(judge(Some("env: test")), 0);
+    assert_eq!(judge(Some("env: prod, legacy: yes-it-is")), 0);
+    assert_eq!(judge(None), 1, "what is not known is judged");
+}
+
+#[test]
+fn an_exception_needs_to_know_the_labels_that_it_selects_by() {
+    let rules = format!(
+        "{}---\n{}",
+        constraint("policy: root-user"),
+        exception(
+            "policy: root-user, match: {namespaceSelector: {matchLabels: {env: test}}}, expires: 2099-01-01, reason: for a test"
+        )
+    );
+    let namespace =
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: prod-eu, labels: {env: test}}\n";
+    let with = folder(&[
+        ("tree/pod.yaml", POD),
+        ("tree/ns.yaml", namespace),
+        ("r.yaml", &rules),
+    ]);
+    assert_eq!(report(with.path(), &["eval", "tree", "-c", "r.yaml"]).0, 0);
+    let without = folder(&[("tree/pod.yaml", POD), ("r.yaml", &rules)]);
+    assert_eq!(
+        report(without.path(), &["eval", "tree", "-c", "r.yaml"]).0,
+        1
+    );
+}
+
+#[test]
+fn a_word_that_is_no_operation_or_flag_is_an_error() {
+    let run = |spec: &str| {
+        let folder = folder(&[("pod.yaml", POD), ("r.yaml", &constraint(spec))]);
+        run(folder.path(), &["eval", "pod.yaml", "-c", "r.yaml"])
+    };
+    let told = run("policy: root-user, match: {operations: [CRATE]}");
+    assert!(
+        told.code == 2 && told.stdout.contains("did you mean create?"),
+        "{told:?}"
+    );
+    let told = run("policy: root-user, onlyNew: always");
+    assert!(
+        told.code == 2 && told.stdout.contains("onlyNew is true or false"),
+        "{told:?}"
+    );
+    let told = run("policy: root-user, match: {operations: [UPDATE]}");
+    assert_eq!(
+        told.code, 0,
+        "an object at rest is as one that is created: {told:?}"
+    );
 }

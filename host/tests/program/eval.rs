@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use super::{Run, entries, folder, report, root, run, stridegate};
+use super::{Run, entries, folder, report, report_of, root, run, stridegate};
 
 #[test]
 fn exit_codes_say_what_happened() {
@@ -93,8 +93,13 @@ fn what_is_known_of_an_image_answers_what_a_container_leaves_open() {
         ("safe.json", &image("1000")),
         ("root.json", &image("")),
     ]);
-    let eval =
-        |images: &[&str]| report(folder.path(), &[&["eval", "create.json"], images].concat());
+    let eval = |images: &[&str]| {
+        report_of(
+            "root-user",
+            folder.path(),
+            &[&["eval", "create.json"], images].concat(),
+        )
+    };
     let (code, alone) = eval(&[]);
     assert_eq!(
         (code, entries(&alone, "results", "outcome", "unknown").len()),
@@ -122,7 +127,7 @@ fn a_service_that_is_built_has_the_user_of_its_dockerfile() {
         let dockerfile =
             format!("FROM scratch AS base\nUSER {user}\nFROM base AS app\nFROM scratch\nUSER 7\n");
         let folder = folder(&[("compose.yaml", compose), ("web/Dockerfile", &dockerfile)]);
-        let (exit, told) = report(folder.path(), &["eval", "compose.yaml"]);
+        let (exit, told) = report_of("root-user", folder.path(), &["eval", "compose.yaml"]);
         assert_eq!(
             (exit, &told["summary"]["unknown"]),
             (code, &0.into()),
@@ -134,7 +139,11 @@ fn a_service_that_is_built_has_the_user_of_its_dockerfile() {
         ("project/compose.yaml", &outside),
         ("web/Dockerfile", "FROM scratch AS app\nUSER 7\n"),
     ]);
-    let (_, told) = report(folder.path(), &["eval", "project/compose.yaml"]);
+    let (_, told) = report_of(
+        "root-user",
+        folder.path(),
+        &["eval", "project/compose.yaml"],
+    );
     assert_eq!(told["summary"]["unknown"], 1, "{told:#}");
 }
 
@@ -160,7 +169,9 @@ fn what_configures_one_program_is_merged_where_it_is_named_together() {
             &format!("{kubelet}authorization: {{mode: Webhook}}\n"),
         ),
     ]);
-    let eval = |files: &[&str]| report(folder.path(), &[&["eval"], files].concat());
+    let by =
+        |policy, files: &[&str]| report_of(policy, folder.path(), &[&["eval"], files].concat());
+    let eval = |files: &[&str]| by("log-level", files);
     assert_eq!(eval(&["daemon.json"]).0, 0);
     assert_eq!(eval(&["docker.service"]).0, 0);
     let (code, told) = eval(&["docker.service", "daemon.json"]);
@@ -171,6 +182,7 @@ fn what_configures_one_program_is_merged_where_it_is_named_together() {
         ),
         (1, &"fail".into())
     );
+    let eval = |files: &[&str]| by("always-allow-authorization", files);
     assert_eq!(eval(&["kubelet.yaml"]).0, 0);
     for order in [
         ["kubelet.yaml", "20-late.conf", "10-early.conf"],
@@ -335,6 +347,115 @@ fn no_output_shows_a_key_that_encrypts() {
             !run.stdout.contains(key) && !run.stderr.contains(key),
             "{run:?}"
         );
+    }
+}
+
+#[test]
+fn what_is_a_resource_too_is_no_patch() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}\n";
+    let folder = folder(&[
+        (
+            "both/kustomization.yaml",
+            "resources: [pod.yaml]\npatches: [{path: pod.yaml}]\n",
+        ),
+        ("both/pod.yaml", pod),
+        (
+            "overlay/kustomization.yaml",
+            "resources: [../both]\npatches: [{path: patch.yaml}]\n",
+        ),
+        ("overlay/patch.yaml", pod),
+    ]);
+    let (_, report) = report(folder.path(), &["eval", "."]);
+    assert_eq!(report["summary"]["objects"], 1, "{report:#}");
+    let skipped = entries(&report, "skipped", "file", "overlay/patch.yaml");
+    let reason = skipped[0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("kustomize build"), "{report:#}");
+}
+
+#[test]
+fn the_column_is_that_of_the_line_however_much_of_it_is_shown() {
+    let pod = format!(
+        "{{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": \"{}\"}}, \"spec\": {{\"containers\": [{{\"name\": \"a\", \"securityContext\": {{\"runAsUser\": 0}}}}]}}}}",
+        "a".repeat(500)
+    );
+    let folder = folder(&[("pod.json", &pod)]);
+    let (_, report) = report(folder.path(), &["eval", "."]);
+    let found = entries(&report, "results", "rule", "uid-zero");
+    let place = format!("pod.json:1:{}\n", found[0]["column"]);
+    let text = run(folder.path(), &["eval", "."]).stdout;
+    assert!(text.contains(&place), "{place}{text}");
+}
+
+#[test]
+fn what_configures_an_api_server_is_judged_with_it_and_told_once() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, command: [kube-apiserver, --authorization-config=/etc/k8s/authz.yaml]}]}\n";
+    let file = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers: [{type: AlwaysAllow, name: a}]\n";
+    let folder = folder(&[("a/pod.yaml", pod), ("b/authz.yaml", file)]);
+    let found = |paths: &[&str]| {
+        let (_, report) = report(folder.path(), &[&["eval"], paths].concat());
+        let found = entries(&report, "results", "rule", "always-allow");
+        let places = found.iter().filter(|result| result["outcome"] != "pass");
+        let places = places.map(|result| {
+            let text = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
+            (text("outcome"), text("file"), text("path"))
+        });
+        let mut places: Vec<_> = places.collect();
+        places.sort();
+        places
+    };
+    let fail = ["fail", "b/authz.yaml", "/authorizers/0/type"].map(str::to_owned);
+    let fail: (String, String, String) = fail.into();
+    let command = "/spec/containers/0/command/1";
+    let unknown: (String, String, String) =
+        ["unknown", "a/pod.yaml", command].map(str::to_owned).into();
+    for order in [
+        ["a/pod.yaml", "b/authz.yaml"],
+        ["b/authz.yaml", "a/pod.yaml"],
+    ] {
+        assert_eq!(found(&order), std::slice::from_ref(&fail), "{order:?}");
+    }
+    assert_eq!(
+        found(&["."]),
+        [fail, unknown.clone()],
+        "a folder is not merged"
+    );
+    assert_eq!(found(&["a/pod.yaml"]), [unknown]);
+}
+
+/// A token in the words of a process, a header of a kubelet, a password beside what is judged:
+/// the policies that show these lines do not look for them.
+#[test]
+fn no_policy_shows_a_secret_that_it_does_not_look_for() {
+    let secret = "hT7-vexq81LmzP0s";
+    let facts = format!(
+        "{{\"apiVersion\": \"stridegate.dev/v1\", \"kind\": \"HostFacts\", \"metadata\": {{\"name\": \"a\"}}, \"processes\": [{{\"program\": \"/usr/bin/kubelet\", \"argv\": [\"--token\", \"{secret}\", \"--authorization-mode=AlwaysAllow\"]}}]}}"
+    );
+    let kubelet = format!(
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nstaticPodURLHeader: {{Authorization: [Bearer {secret}]}}\n"
+    );
+    let kubelet = kubelet.trim_end().replace("Header: {", "Header: { ")
+        + "\nauthorization: {mode: AlwaysAllow}\n";
+    let one_line = format!(
+        "{{kind: KubeletConfiguration, apiVersion: kubelet.config.k8s.io/v1beta1, staticPodURLHeader: {{Cookie: [{secret}]}}, authorization: {{mode: AlwaysAllow}}}}\n"
+    );
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: a}}, spec: {{containers: [{{name: a, env: [{{name: DB_PASSWORD, value: {secret}}}], securityContext: {{runAsUser: 0}}}}]}}}}\n"
+    );
+    let only = "apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: a}\nspec: {policy: root-user}\n---\napiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: b}\nspec: {policy: always-allow-authorization}\n";
+    let folder = folder(&[
+        ("in/facts.json", &facts),
+        ("in/kubelet.yaml", &kubelet),
+        ("in/line.yaml", &one_line),
+        ("in/pod.yaml", &pod),
+        ("rules/only.yaml", only),
+    ]);
+    for output in ["text", "json", "sarif", "junit"] {
+        let run = run(folder.path(), &["eval", "in", "-c", "rules", "-o", output]);
+        assert_eq!(run.code, 1, "{run:?}");
+        for file in ["facts.json", "kubelet.yaml", "line.yaml", "pod.yaml"] {
+            assert!(run.stdout.contains(file), "{file} {run:?}");
+        }
+        assert!(!run.stdout.contains(secret), "{}", run.stdout);
     }
 }
 

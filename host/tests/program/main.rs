@@ -1,7 +1,10 @@
 //! Runs the program as its users do.
 
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod admission;
 mod bad_input;
 mod constraints;
+mod deploy;
 mod eval;
 mod hostile;
 mod layers;
@@ -81,6 +84,20 @@ fn report(folder: &Path, arguments: &[&str]) -> (i32, Value) {
     let report =
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"));
     (run.code, report)
+}
+
+/// The arguments that leave no policy but one, whatever others there are.
+fn only(policy: &str) -> [String; 3] {
+    let component = root().join(format!("target/policies/{policy}.wasm"));
+    let path = component.to_string_lossy().into_owned();
+    ["--only".into(), "--policy".into(), path]
+}
+
+/// Runs the program with `-o json` and one policy, and reads its report.
+fn report_of(policy: &str, folder: &Path, arguments: &[&str]) -> (i32, Value) {
+    let only = only(policy);
+    let only: Vec<&str> = only.iter().map(String::as_str).collect();
+    report(folder, &[arguments, &only].concat())
 }
 
 /// The entries of a report's list in which a key has a value.

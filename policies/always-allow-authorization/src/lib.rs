@@ -9,7 +9,8 @@ policy! {
     ///
     /// Judges the effective authorization of the kubelet and the API server: the kubelet's
     /// configuration file, drop-ins and flags, the API server's `--authorization-mode`, and the
-    /// `AuthorizationConfiguration` that takes its place.
+    /// `AuthorizationConfiguration` that takes its place, alone or with the API server that names
+    /// it.
     ///
     /// With `AlwaysAllow` everyone who may connect may do everything. On a kubelet that is running
     /// commands in any container of the node, and with them the identity of each; on an API server
@@ -118,7 +119,9 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     } else if object.is(&api_server::KIND) {
         check_api_server(&root, Effective::new(&document), parameters, checks);
     } else {
-        check_configuration(&root, parameters, checks);
+        let why = "the file does not tell the flags of the API server";
+        checks.not_applicable(&CONFLICT, why);
+        check_authorizers(&root, parameters, checks);
     }
     Ok(())
 }
@@ -166,23 +169,26 @@ fn check_api_server(root: &At, effective: Effective, parameters: &Parameters, ch
     let has_config = config.text().is_some_and(|file| !file.is_empty());
     check_conflict(&flags, effective, has_config, checks);
     let is_default = effective.is_default(modes.path());
-    let unknown = effective.unknown(modes.path());
-    if is_default && has_config {
-        checks.not_applicable(&UNKNOWN_MODE, "the modes stand in another file");
-        let message = "the authorizers stand in a file that is not at hand; judge it too";
-        checks.unknown(&ALWAYS_ALLOW, &config, message);
-        checks.unknown(&MISSING_AUTHORIZER, &config, message);
+    let file = root.get("authorizationConfiguration");
+    if is_default && file.exists() {
+        check_authorizers(&file, parameters, checks);
         return;
     }
+    let unknown = effective.unknown(modes.path());
     checks.pass(&UNKNOWN_MODE);
     let chain: Vec<(At, &str)> = modes
         .items()
         .map(|mode| (mode.clone(), mode.text().unwrap_or_default()))
         .collect();
     if let Some(reason) = unknown {
-        let message = format!("the authorization modes are not known: {reason}");
-        checks.unknown(&ALWAYS_ALLOW, &modes, message.clone());
-        checks.unknown(&MISSING_AUTHORIZER, &modes, message);
+        let at = if has_config && is_default {
+            &config
+        } else {
+            &modes
+        };
+        let message = format!("the authorizers are not known: {reason}");
+        checks.unknown(&ALWAYS_ALLOW, at, message.clone());
+        checks.unknown(&MISSING_AUTHORIZER, at, message);
         return;
     }
     if is_default && chain.iter().any(|(_, mode)| *mode == OPEN) {
@@ -285,13 +291,10 @@ fn check_missing(chain: &[(At, &str)], at: &At, parameters: &Parameters, checks:
     }
 }
 
-fn check_configuration(root: &At, parameters: &Parameters, checks: &mut Checks) {
+/// The chain of an `AuthorizationConfiguration`.
+fn check_authorizers(configuration: &At, parameters: &Parameters, checks: &mut Checks) {
     checks.pass(&UNKNOWN_MODE);
-    checks.not_applicable(
-        &CONFLICT,
-        "the file does not tell the flags of the API server",
-    );
-    let authorizers = root.get("authorizers");
+    let authorizers = configuration.get("authorizers");
     let chain: Vec<(At, &str)> = authorizers
         .items()
         .map(|authorizer| {

@@ -215,12 +215,11 @@ fn check_writers(root: &At, parameters: &Parameters, checks: &mut Checks) {
     let mut of_list: Vec<Vec<&str>> = vec![Vec::new(); lists.len()];
     for wanted in &parameters.resources {
         let first = lists.iter().position(|list| names(list, wanted));
-        match first.and_then(|first| of_list.get_mut(first)) {
-            Some(resources) => resources.push(wanted),
-            None => {
-                let message = format!("{wanted} are stored as plain text: no list names them");
-                checks.fail(&PLAINTEXT, &all, message);
-            }
+        if let Some(resources) = first.and_then(|first| of_list.get_mut(first)) {
+            resources.push(wanted);
+        } else {
+            let message = format!("{wanted} are stored as plain text: no list names them");
+            checks.fail(&PLAINTEXT, &all, message);
         }
     }
     for (list, resources) in lists.iter().zip(of_list) {

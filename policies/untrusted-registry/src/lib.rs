@@ -25,7 +25,8 @@ policy! {
     /// or tagged as `nginx:1.29` on the machine runs as that. Engines with containerd's image store
     /// give every image a digest, so that there nothing of this shows.
     ///
-    /// Set `registries` to yours. A registry on this machine, which every daemon takes without TLS,
+    /// Set `registries` to yours: until then one that is not known to everybody is `unknown`, for an
+    /// image cannot tell whose its registry is. A registry on this machine, which every daemon takes without TLS,
     /// is nobody else's.
     ///
     /// ## Example
@@ -222,6 +223,10 @@ fn check_name(
         let message =
             format!("{by} takes its image from {registry}, which reads like {known} and is not");
         checks.fail(&LOOK_ALIKE, path, message);
+    } else if parameters.registries == Parameters::default().registries {
+        let message =
+            format!("{by} takes its image from {registry}, and nobody said whether that is yours");
+        checks.unknown(&UNLISTED_REGISTRY, path, message);
     } else {
         let message = format!(
             "{by} takes its image from {registry}, which is not among the listed registries"

@@ -4,13 +4,21 @@
 //! a value that the program refuses stays the text that was given. The flags of [`TABLE`] are
 //! always there, and `defaults` lists the pointers of those that nobody gave. `unknown` lists
 //! what the source cannot tell: an item holds for the value at its path, and for every default
-//! and every absent flag beneath it. Files that flags name are not part of the shape.
+//! and every absent flag beneath it.
+//!
+//! `authorizationConfiguration`, `authenticationConfiguration` and `encryptionConfiguration` are
+//! the documents of the files that `authorization-config`, `authentication-config` and
+//! `encryption-provider-config` name, with their places in those files; see [`FILES`]. Each is
+//! `null` where no file is named. It is `null` and listed in `unknown` where one is named that is
+//! not at hand.
 //!
 //! `authorization-mode` is the chain: `AlwaysAllow` by default, and empty where
-//! `authorization-config` names a file that takes its place.
+//! `authorization-config` names a file that takes its place; the chain is then that of
+//! `authorizationConfiguration`. `anonymous-auth`, unless it is given, is what `anonymous.enabled`
+//! of `authenticationConfiguration` says; it is unknown where that is named and not at hand.
 
-use crate::flags::{Flag, Flags, Syntax, Table, Type};
-use crate::{Kind, Node, Span};
+use crate::flags::{Flag, Flags, Syntax, Table, Type, unknown_entry};
+use crate::{Content, Kind, Node, Span};
 
 /// The kind of this shape.
 pub const KIND: Kind = Kind::known("kubernetes", "ApiServer");
@@ -100,18 +108,245 @@ pub const TABLE: Table = Table {
     )],
 };
 
-/// The shape of an API server with these flags; `instead` are the defaults of a distribution.
+/// A file that a flag names, and what the API server takes from it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigFile {
+    /// The flag that names it.
+    pub flag: &'static str,
+    /// The JSON Pointer of the member of the shape that holds its document.
+    pub pointer: &'static str,
+    /// The kinds that its document can have, of old API servers too.
+    pub kinds: &'static [Kind],
+    /// The flag whose default the file takes the place of.
+    sets: Option<&'static str>,
+    /// Why what it says is not known.
+    reason: &'static str,
+}
+
+const ANONYMOUS: &str = "anonymous-auth";
+
+/// The files that become members of the shape.
+pub const FILES: [ConfigFile; 3] = [
+    ConfigFile {
+        flag: "authorization-config",
+        pointer: "/authorizationConfiguration",
+        kinds: &[Kind::known(
+            "apiserver.config.k8s.io",
+            "AuthorizationConfiguration",
+        )],
+        sets: Some("authorization-mode"),
+        reason: "the file that --authorization-config names is not at hand; name it together with what starts the API server",
+    },
+    ConfigFile {
+        flag: "authentication-config",
+        pointer: "/authenticationConfiguration",
+        kinds: &[Kind::known(
+            "apiserver.config.k8s.io",
+            "AuthenticationConfiguration",
+        )],
+        sets: Some(ANONYMOUS),
+        reason: "the file that --authentication-config names is not at hand; name it together with what starts the API server",
+    },
+    ConfigFile {
+        flag: "encryption-provider-config",
+        pointer: "/encryptionConfiguration",
+        kinds: &[
+            Kind::known("apiserver.config.k8s.io", "EncryptionConfiguration"),
+            Kind::known("", "EncryptionConfig"),
+        ],
+        sets: None,
+        reason: "the file that --encryption-provider-config names is not at hand; name it together with what starts the API server",
+    },
+];
+
+/// The shape of an API server with these flags, without the files that they name; `instead` are
+/// the defaults of a distribution.
 #[must_use]
 pub fn document(flags: &Flags, instead: &[(&str, &str)], here: Span) -> Node {
-    let config = flags
-        .given
-        .get("authorization-config")
-        .is_some_and(|given| {
-            given.unknown || given.value.as_str().is_some_and(|file| !file.is_empty())
-        });
+    let named = |file: &ConfigFile| {
+        flags.given.get(file.flag).filter(|given| {
+            given.unknown || given.value.as_str().is_some_and(|path| !path.is_empty())
+        })
+    };
     let mut instead = instead.to_vec();
-    if config {
+    if named(&FILES[0]).is_some() {
         instead.insert(0, ("authorization-mode", ""));
     }
-    crate::flags::document(flags, &TABLE, &instead, here)
+    let mut document = crate::flags::document(flags, &TABLE, &instead, here);
+    let open = open(&document);
+    for file in &FILES {
+        let span = named(file).map_or(here, |given| given.value.span);
+        let content = Content::Null;
+        document.set(file.member(), span, Node { span, content });
+        if named(file).is_some() {
+            let given = |flag: &&str| flags.given.contains_key(*flag);
+            let sets = file.sets.filter(|flag| !given(flag)).map(flag_pointer);
+            for pointer in std::iter::once(file.pointer.to_owned()).chain(sets) {
+                push(
+                    &mut document,
+                    "unknown",
+                    unknown_entry(&pointer, file.reason, span),
+                );
+            }
+        } else if let Some((span, why)) = &open {
+            push(
+                &mut document,
+                "unknown",
+                unknown_entry(file.pointer, why, *span),
+            );
+        }
+    }
+    document
+}
+
+/// Why any flag may be given that is not seen; none if all are.
+fn open(document: &Node) -> Option<(Span, String)> {
+    let unknown = document.get("unknown")?.items();
+    let all = unknown
+        .iter()
+        .find(|item| item.text("path") == Some("/flags"))?;
+    Some((all.span, all.text("reason")?.to_owned()))
+}
+
+impl ConfigFile {
+    fn member(&self) -> &'static str {
+        self.pointer.trim_start_matches('/')
+    }
+
+    /// The path at which the API server of a shape finds the file; none if it uses none.
+    #[must_use]
+    pub fn path<'a>(&self, document: &'a Node) -> Option<&'a str> {
+        let path = document.get("flags")?.text(self.flag)?;
+        (!path.is_empty()).then_some(path)
+    }
+
+    /// Lays the document of the file into the shape of an API server that names it.
+    pub fn join(&self, document: &mut Node, config: Node) {
+        let sets = self.sets.map(flag_pointer);
+        retain(document, "unknown", |item| {
+            let of = item.text("path");
+            let is_of_file = of == Some(self.pointer) || (of.is_some() && of == sets.as_deref());
+            !(is_of_file && item.text("reason") == Some(self.reason))
+        });
+        if let Some(entry) = config.get("anonymous").and_then(|own| own.entry("enabled"))
+            && self.sets == Some(ANONYMOUS)
+            && retain(document, "defaults", |item| {
+                item.as_str() != sets.as_deref()
+            })
+            && let Some(flags) = document.get_mut("flags")
+        {
+            flags.set(ANONYMOUS, entry.key_span, entry.value.clone());
+        }
+        let key_span = config
+            .entry("kind")
+            .map_or(config.span, |entry| entry.key_span);
+        document.set(self.member(), key_span, config);
+    }
+}
+
+fn flag_pointer(flag: &str) -> String {
+    format!("/flags/{flag}")
+}
+
+fn push(document: &mut Node, list: &str, item: Node) {
+    if let Some(Content::List(items)) = document.get_mut(list).map(|list| &mut list.content) {
+        items.push(item);
+    }
+}
+
+/// Keeps some items of a list; whether any had to go.
+fn retain(document: &mut Node, list: &str, keep: impl FnMut(&Node) -> bool) -> bool {
+    let Some(Content::List(items)) = document.get_mut(list).map(|list| &mut list.content) else {
+        return false;
+    };
+    let before = items.len();
+    items.retain(keep);
+    items.len() < before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{Word, parse};
+
+    fn shape(words: &[&str]) -> Node {
+        let words: Vec<Word> = words
+            .iter()
+            .map(|word| Word::new(Span::default(), *word))
+            .collect();
+        document(&parse(&words, &TABLE), &[], Span::default())
+    }
+
+    fn text(text: &str) -> Node {
+        Node::string(Span::default(), text)
+    }
+
+    fn map<'a>(members: impl IntoIterator<Item = (&'a str, Node)>) -> Node {
+        Node::map(Span::default(), members)
+    }
+
+    fn list(items: Vec<Node>) -> Node {
+        Node::list(Span::default(), items)
+    }
+
+    fn json(node: &Node) -> serde_json::Value {
+        serde_json::to_value(node).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_not_at_hand_is_unknown() {
+        let shape = json(&shape(&[
+            "--authorization-config=/a",
+            "--authentication-config=/b",
+        ]));
+        let unknown: Vec<_> = shape["unknown"].as_array().unwrap().iter().collect();
+        let paths: Vec<_> = unknown
+            .iter()
+            .map(|item| item["path"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "/authorizationConfiguration",
+                "/flags/authorization-mode",
+                "/authenticationConfiguration",
+                "/flags/anonymous-auth"
+            ]
+        );
+        assert_eq!(shape["encryptionConfiguration"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_file_that_is_at_hand_is_a_member() {
+        let mut shape = shape(&["--authorization-config=/a"]);
+        assert_eq!(FILES[0].path(&shape), Some("/a"));
+        assert_eq!(FILES[1].path(&shape), None);
+        let authorizers = ["Node", "AlwaysAllow"].map(|kind| map([("type", text(kind))]));
+        let config = map([("authorizers", list(authorizers.to_vec()))]);
+        FILES[0].join(&mut shape, config);
+        let shape = json(&shape);
+        assert_eq!(shape["flags"]["authorization-mode"], serde_json::json!([]));
+        assert_eq!(shape["unknown"], serde_json::json!([]));
+        let first = &shape["authorizationConfiguration"]["authorizers"][0];
+        assert_eq!(first["type"], "Node");
+    }
+
+    #[test]
+    fn a_flag_that_is_given_stays() {
+        let words = ["--authentication-config=/b", "--anonymous-auth=false"];
+        for (words, anonymous) in [(&words[..], false), (&words[..1], true)] {
+            let mut shape = shape(words);
+            let enabled = Node {
+                span: Span::default(),
+                content: Content::Bool(true),
+            };
+            FILES[1].join(
+                &mut shape,
+                map([("anonymous", map([("enabled", enabled)]))]),
+            );
+            let shape = json(&shape);
+            assert_eq!(shape["flags"]["anonymous-auth"], anonymous);
+            assert_eq!(shape["unknown"], serde_json::json!([]));
+        }
+    }
 }

@@ -59,6 +59,16 @@ impl Default for Environment {
 }
 
 impl Environment {
+    /// The variables that a program is started with, and the place that may set others.
+    #[must_use]
+    pub fn of(variables: HashMap<String, Option<(Span, String)>>, elsewhere: Option<Span>) -> Self {
+        Self {
+            variables,
+            elsewhere,
+            ..Self::default()
+        }
+    }
+
     fn get(&self, name: &str) -> Variable<'_> {
         let Some(value) = self.variables.get(name) else {
             return Variable::Unset;

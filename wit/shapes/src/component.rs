@@ -82,7 +82,7 @@ fn by_flags(kind: &Kind, table: &Table, words: &[Word], here: Span) -> Component
     )
 }
 
-/// A distribution that holds all components in one program.
+/// What sets up the components of a cluster, with defaults of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distribution {
     /// k3s.
@@ -190,7 +190,8 @@ fn distribution_command(distribution: Distribution, words: &[Word], here: Span) 
     let mut components = of_settings(&settings, distribution);
     for program in always {
         if !settings.iter().any(|(set, ..)| set == program) {
-            components.push(of_distribution(*program, distribution, &[], here));
+            let defaults = defaults(*program, distribution);
+            components.push(of_distribution(*program, defaults, &[], here));
         }
     }
     components
@@ -209,18 +210,19 @@ fn of_settings(settings: &Settings, distribution: Distribution) -> Vec<Component
                 .map(|(_, key_span, word)| (*key_span, word.clone()))
                 .collect();
             let here = own.first()?.0;
-            Some(of_distribution(program, distribution, &own, here))
+            let defaults = defaults(program, distribution);
+            Some(of_distribution(program, defaults, &own, here))
         })
         .collect()
 }
 
-fn of_distribution(
+/// A component with these flags, each as `name=value`, and defaults that go before the program's.
+pub(crate) fn of_distribution(
     program: Program,
-    distribution: Distribution,
+    own: &[(&str, &str)],
     settings: &[(Span, Word)],
     here: Span,
 ) -> Component {
-    let own = defaults(program, distribution);
     match program {
         Program::ControllerManager => {
             let table = &controller_manager::TABLE;

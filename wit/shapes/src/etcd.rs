@@ -23,7 +23,8 @@ pub const SCHEMA: &str = include_str!("../schema/kubernetes-Etcd.json");
 const FILE: &str =
     "--config-file is given, so that flags and variables are ignored, and the file is not at hand";
 
-const ELSEWHERE: &str = "envFrom may set any ETCD_ variable, and its values are not written here";
+const ELSEWHERE: &str =
+    "variables from elsewhere may set any ETCD_ variable, and their values are not written here";
 
 /// The flags of etcd.
 pub const TABLE: Table = Table {

@@ -27,6 +27,7 @@ pub mod fields;
 pub mod file;
 pub mod flags;
 pub mod image;
+pub mod kubeadm;
 pub mod kubelet;
 pub mod network;
 pub mod pod;

@@ -27,6 +27,18 @@ pub fn template(kind: &Kind) -> Option<&'static str> {
     }
 }
 
+/// The kinds that make Pods, in the groups that a cluster of today serves.
+pub const WORKLOADS: [Kind; 8] = [
+    Kind::known("apps", "Deployment"),
+    Kind::known("apps", "DaemonSet"),
+    Kind::known("apps", "ReplicaSet"),
+    Kind::known("apps", "StatefulSet"),
+    Kind::known("", "ReplicationController"),
+    Kind::known("batch", "Job"),
+    Kind::known("batch", "CronJob"),
+    Kind::known("", "PodTemplate"),
+];
+
 /// The lists of a Pod's spec that hold containers, in the order in which they start.
 pub const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 

@@ -205,6 +205,19 @@ impl Node {
         Some(located)
     }
 
+    /// The JSON Pointer of the smallest value or member in which a place lies: the way back from
+    /// [`Self::at`]. None if no part of the tree was written there.
+    #[must_use]
+    pub fn pointer_to(&self, place: Span) -> Option<String> {
+        let mut search = Search {
+            place,
+            path: Vec::new(),
+            best: None,
+        };
+        search.visit(self);
+        search.best.map(|(_, pointer)| pointer)
+    }
+
     /// Sets a member of a map; it takes the place of one with the same key. Any other value
     /// stays as it is.
     pub fn set(&mut self, key: &str, key_span: Span, value: Self) {
@@ -228,13 +241,18 @@ impl Node {
 
     /// Gives every place in the tree the number of its text.
     pub fn in_text(&mut self, text: u32) {
-        self.span.text = text;
+        self.relocate(&|span| Span { text, ..span });
+    }
+
+    /// Puts every place in the tree elsewhere.
+    pub fn relocate(&mut self, place: &impl Fn(Span) -> Span) {
+        self.span = place(self.span);
         match &mut self.content {
-            Content::List(items) => items.iter_mut().for_each(|item| item.in_text(text)),
+            Content::List(items) => items.iter_mut().for_each(|item| item.relocate(place)),
             Content::Map(entries) => {
                 for entry in entries {
-                    entry.key_span.text = text;
-                    entry.value.in_text(text);
+                    entry.key_span = place(entry.key_span);
+                    entry.value.relocate(place);
                 }
             }
             _ => {}
@@ -262,6 +280,41 @@ impl From<&Value> for Node {
             }
         };
         Self { span, content }
+    }
+}
+
+/// Looks for the smallest part of a tree in which a place lies. A part need not lie in what holds
+/// it: an alias stands for what is written elsewhere.
+struct Search<'a> {
+    place: Span,
+    path: Vec<Cow<'a, str>>,
+    best: Option<(u32, String)>,
+}
+
+impl<'a> Search<'a> {
+    fn visit(&mut self, node: &'a Node) {
+        self.offer(node.span);
+        for entry in node.entries() {
+            self.path.push(escape_token(&entry.key));
+            self.offer(entry.key_span);
+            self.visit(&entry.value);
+            self.path.pop();
+        }
+        for (index, item) in node.items().iter().enumerate() {
+            self.path.push(index.to_string().into());
+            self.visit(item);
+            self.path.pop();
+        }
+    }
+
+    fn offer(&mut self, span: Span) {
+        let place = self.place;
+        let holds = span.text == place.text && span.start <= place.start && place.end <= span.end;
+        let size = span.end.saturating_sub(span.start);
+        if holds && self.best.as_ref().is_none_or(|(best, _)| size < *best) {
+            let tokens = self.path.iter().map(|token| format!("/{token}"));
+            self.best = Some((size, tokens.collect()));
+        }
     }
 }
 
@@ -342,6 +395,20 @@ mod tests {
             tree.at("").map(|found| found.node.span),
             Some(Span::new(0, 9))
         );
+    }
+
+    #[test]
+    fn a_place_leads_back_to_the_pointer() {
+        let tree = sample();
+        for (place, pointer) in [
+            (Span::new(5, 8), Some("/a~1b/0")),
+            (Span::new(6, 7), Some("/a~1b/0")),
+            (Span::new(4, 9), Some("/a~1b")),
+            (Span::new(0, 5), Some("")),
+            (Span::new(0, 10), None),
+        ] {
+            assert_eq!(tree.pointer_to(place).as_deref(), pointer, "{place:?}");
+        }
     }
 
     #[test]

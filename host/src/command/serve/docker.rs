@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use super::{GateArgs, say, until_stopped};
 use crate::catalog::Bundled;
 use crate::collect::engine::Address;
+use crate::gateway::Recipe;
 use crate::gateway::docker::{BuildKit, Plugin};
 use crate::gateway::server::Listener;
 use crate::review::Decision;
@@ -49,7 +50,7 @@ enum Opaque {
 impl Docker {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
         let engine = Address::find(self.engine.as_deref())?;
-        let Some(gate) = self.gate.gate("docker", pack)? else {
+        let Some(gate) = self.gate.gate("docker", pack, Recipe::default())? else {
             return Ok(Decision::Failed);
         };
         let buildkit = match self.buildkit {

@@ -1,6 +1,7 @@
 //! `stridegate serve`: a gate for each kind of caller, and what all of them share.
 
 mod docker;
+mod kubernetes;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -10,15 +11,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 use crate::catalog::Bundled;
 use crate::engine::{Engine, Limits};
 use crate::gateway::server::{self, Listener, Unread, reply};
-use crate::gateway::{Gate, Live, Log, LogTarget, Recipe, Say, Settings};
+use crate::gateway::{Gate, Live, Log, LogTarget, Metrics, Recipe, Say, Settings};
 use crate::review::Decision;
 
-/// Stand at a gate: judge what is asked of Docker while it is asked
+/// Stand at a gate: judge what is asked of Docker or Kubernetes while it is asked
 #[derive(Args, Debug)]
 pub(super) struct Serve {
     #[command(subcommand)]
@@ -28,12 +31,14 @@ pub(super) struct Serve {
 #[derive(Debug, Subcommand)]
 enum Which {
     Docker(docker::Docker),
+    Kubernetes(kubernetes::Kubernetes),
 }
 
 impl Serve {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
         match self.gate {
             Which::Docker(docker) => docker.run(pack),
+            Which::Kubernetes(kubernetes) => kubernetes.run(pack),
         }
     }
 }
@@ -44,7 +49,7 @@ struct GateArgs {
     /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
     /// times, and a bundle in a registry as oci://registry/repository#^1. Files are read anew when
     /// they change, registries are asked every minute, and both on SIGHUP
-    #[arg(short, long = "constraints", value_name = "PATH", required = true)]
+    #[arg(short, long = "constraints", value_name = "PATH")]
     constraints: Vec<PathBuf>,
 
     /// A policy to load: a .wasm file, a folder of them, or a reference to a registry; can be given
@@ -73,7 +78,7 @@ struct GateArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     log_keep: u32,
 
-    /// Tell Prometheus at http://ADDRESS/metrics
+    /// Tell Prometheus at this address, under /metrics
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 
@@ -99,8 +104,14 @@ struct GateArgs {
 }
 
 impl GateArgs {
-    /// The gate; what is wrong with its set has been said if there is none.
-    fn gate(&self, name: &'static str, pack: &[Bundled]) -> anyhow::Result<Option<Arc<Gate>>> {
+    /// The gate; what is wrong with its set has been said if there is none. The recipe of the set
+    /// gets from `more` what the arguments do not say.
+    fn gate(
+        &self,
+        name: &'static str,
+        pack: &[Bundled],
+        more: Recipe,
+    ) -> anyhow::Result<Option<Arc<Gate>>> {
         let workers = self
             .workers
             .map_or_else(rayon::current_num_threads, usize::from);
@@ -121,13 +132,14 @@ impl GateArgs {
             bundled: if self.only { Vec::new() } else { pack.to_vec() },
             policies: self.policies.clone(),
             constraints: self.constraints.clone(),
+            ..more
         };
         let live = match Live::new(recipe, engine) {
             Ok(live) => Arc::new(live),
             Err(wrong) => {
-                wrong
-                    .iter()
-                    .for_each(|wrong| say(&format!("error: {wrong}")));
+                for wrong in wrong {
+                    say(&format!("error: {wrong}"));
+                }
                 return Ok(None);
             }
         };
@@ -160,11 +172,18 @@ impl GateArgs {
     where
         S: AsyncFnOnce() -> anyhow::Result<()>,
     {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
+        self.run_on(&runtime()?, gate, serve)
+    }
+
+    /// Runs a gate on a runtime that is there already.
+    fn run_on<S>(&self, runtime: &Runtime, gate: &Arc<Gate>, serve: S) -> anyhow::Result<Decision>
+    where
+        S: AsyncFnOnce() -> anyhow::Result<()>,
+    {
         let metrics = self.metrics;
         runtime.block_on(async {
+            // A hang-up that comes before its listeners do ends nothing.
+            let _caught = signal(SignalKind::hangup())?;
             let renewed = Arc::clone(gate);
             let reopened = Arc::clone(gate);
             let watch = Arc::clone(gate.live()).watch(
@@ -200,6 +219,15 @@ impl GateArgs {
             "{constraints} constraints and {exceptions} exceptions are in force (set {:.12})",
             set.digest
         ));
+        for problem in &set.problems {
+            say(&format!("warning: {problem}"));
+        }
+        for broken in &set.rulebook.broken {
+            say(&format!(
+                "warning: the constraint {} cannot be applied, and lets nothing pass that it is there for",
+                broken.name
+            ));
+        }
         if self.dryrun {
             say("--dryrun: everything is allowed, and what would be denied is recorded");
         }
@@ -210,9 +238,8 @@ async fn tell_prometheus(listener: Listener, gate: Arc<Gate>) {
     let answer = move |head: hyper::http::request::Parts, _: Result<_, Unread>| {
         let text = (head.uri.path() == "/metrics").then(|| gate.metrics().text());
         async move {
-            const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             match text {
-                Some(text) => reply(hyper::StatusCode::OK, MEDIA, text),
+                Some(text) => reply(hyper::StatusCode::OK, Metrics::MEDIA, text),
                 None => reply(hyper::StatusCode::NOT_FOUND, "text/plain", "see /metrics\n"),
             }
         }
@@ -260,6 +287,14 @@ fn tell_systemd(what: &str) {
     if let Err(error) = told {
         say(&format!("systemd cannot be told {what}: {error}"));
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .enable_all()
+        .build()
+        .context("cannot start the connections")
 }
 
 fn voice() -> Say {

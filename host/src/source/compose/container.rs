@@ -209,8 +209,10 @@ impl<'a> Writer<'a> {
         self.healthcheck();
         self.ulimits();
         self.devices();
+        self.device_requests();
         self.tmpfs();
         self.volumes();
+        self.api_socket();
         self.ports();
         self.networks();
         self.build();
@@ -569,6 +571,85 @@ impl<'a> Writer<'a> {
             entry.key_span,
             Node::list(entry.value.span, items),
         );
+    }
+
+    /// Devices that a driver picks, such as GPUs.
+    fn device_requests(&mut self) {
+        let mut requests = Vec::new();
+        let mut key = None;
+        for path in ["gpus", "deploy/resources/reservations/devices"] {
+            let Some(entry) = self.written(path) else {
+                continue;
+            };
+            key.get_or_insert((entry.key_span, entry.value.span));
+            for item in sequence(entry.value.clone()) {
+                requests.push(self.device_request(&item, path == "gpus"));
+            }
+        }
+        if let Some((key, span)) = key {
+            let requests = Node::list(span, requests);
+            self.set(Half::Host, "DeviceRequests", key, requests);
+        }
+    }
+
+    fn device_request(&mut self, item: &Node, is_gpu: bool) -> Node {
+        let here = item.span;
+        let text = |key: &str| item.get(key).and_then(scalar).unwrap_or_default();
+        let list = |key: &str| {
+            let items = item.get(key).map(Node::items).unwrap_or_default();
+            let texts = items
+                .iter()
+                .filter_map(|item| Some(Node::string(item.span, scalar(item)?)));
+            texts.collect::<Vec<_>>()
+        };
+        let ids = list("device_ids");
+        let mut capabilities = list("capabilities");
+        if is_gpu && !capabilities.iter().any(|one| one.as_str() == Some("gpu")) {
+            capabilities.push(Node::string(here, "gpu"));
+        }
+        // `gpus: all`; without a number or names, a driver gives all that it has.
+        let count = match item.get("count").map(|count| (count, scalar(count))) {
+            None if ids.is_empty() => Some(integer(here, -1)),
+            None => Some(integer(here, 0)),
+            Some((count, Some(all))) if all == "all" => Some(integer(count.span, -1)),
+            Some((count, _)) => self.measured(count, Unit::One, "/HostConfig/DeviceRequests"),
+        };
+        let mut request = Node::map(
+            here,
+            [
+                ("Driver", Node::string(here, text("driver"))),
+                ("DeviceIDs", Node::list(here, ids)),
+                (
+                    "Capabilities",
+                    Node::list(here, vec![Node::list(here, capabilities)]),
+                ),
+            ],
+        );
+        if let Some(count) = count {
+            request.set("Count", count.span, count);
+        }
+        request
+    }
+
+    /// Compose mounts the socket of the daemon for `use_api_socket`.
+    fn api_socket(&mut self) {
+        const SOCKET: &str = "/var/run/docker.sock:/var/run/docker.sock:rw";
+        let Some(entry) = self.written("use_api_socket") else {
+            return;
+        };
+        let node = &entry.value;
+        if self.loader.unknown.contains(&node.span) {
+            self.unresolved.push("/HostConfig/Binds".into());
+        }
+        if boolean(node) == Some(true) {
+            let mut binds = self.get(Half::Host, "Binds").cloned();
+            let binds = binds.get_or_insert_with(|| Node::list(node.span, Vec::new()));
+            if let Content::List(items) = &mut binds.content {
+                items.push(Node::string(node.span, SOCKET));
+            }
+            let binds = binds.clone();
+            self.set(Half::Host, "Binds", entry.key_span, binds);
+        }
     }
 
     fn tmpfs(&mut self) {

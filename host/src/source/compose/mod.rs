@@ -1,7 +1,7 @@
 //! Compose projects: one container for each service.
 //!
-//! A project is read as `docker compose config` reads it, with its override, what it includes and
-//! extends, and the variables of its `.env`. The environment of the process that reads is never
+//! A project is read as `docker compose config` reads it, with its override or what `COMPOSE_FILE`
+//! in its `.env` names, what it includes and extends, and the variables of its `.env`. The environment of the process that reads is never
 //! asked: a variable that no file gives a value stays unknown. Its value in the document is the
 //! `${NAME}` as written, or absent where a number or boolean belongs, and its JSON Pointer stands
 //! in the document's `unresolved`.
@@ -9,12 +9,14 @@
 mod container;
 mod dotenv;
 mod environment;
+mod inline;
 mod interpolate;
 mod merge;
 mod mounts;
 mod paths;
 mod ports;
 mod project;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -22,13 +24,14 @@ mod units;
 use std::path::Path;
 use std::sync::Arc;
 
-use stridegate_shapes::Kind;
+use stridegate_shapes::{Kind, dockerfile};
 
 use self::container::{Context, Writer, boolean, pairs};
 use self::merge::scalar;
 use self::project::Loader;
+use self::selection::Layers;
 use super::{Reading, yaml};
-use crate::object::{Content, Entry, Identity, Move, Node, Object, Text, Written};
+use crate::object::{Content, Entry, Identity, Move, Node, Object, Origin, Text, Written};
 
 const CONTAINER: Kind = Kind::known("docker", "Container");
 const VOLUME: Kind = Kind::known("docker", "Volume");
@@ -36,22 +39,6 @@ const NETWORK: Kind = Kind::known("docker", "Network");
 
 /// The version of the three shapes.
 const VERSION: &str = "v1";
-
-/// The names that Compose looks for, the first that is there before the others.
-const NAMES: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-];
-
-/// The names of what Compose lays over it.
-const OVERRIDES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
 
 /// Whether a file's name promises a Compose project.
 pub(super) fn is_promised(name: &Path) -> bool {
@@ -107,13 +94,15 @@ fn is_project(document: &Node) -> bool {
 pub(super) fn read(text: &Arc<Text>) -> Reading {
     let mut reading = Reading::default();
     let path = Path::new(&text.name);
-    if let Some(base) = base_of(path) {
-        reading.skipped = Some(format!("is laid over {base}, and judged there"));
-        return reading;
-    }
+    let layers = match selection::of(path) {
+        Layers::Over(base) => {
+            reading.skipped = Some(format!("is laid over {base}, and judged there"));
+            return reading;
+        }
+        Layers::Under(layers) => layers,
+    };
     let mut loader = Loader::new(text);
-    let beside = override_of(path);
-    let project = loader.project(beside);
+    let project = loader.project(&layers);
     if let Some((root, variables)) = project {
         let folder = project_name(path, &root, &loader);
         let context = Context {
@@ -128,20 +117,22 @@ pub(super) fn read(text: &Arc<Text>) -> Reading {
                 "is named like a Compose project, but has no services; add them or rename the file",
             );
         }
-        for (kind, identity, document, moves) in documents {
+        for made in documents {
             reading.written += 1;
             reading.objects.push(Object {
-                kind,
+                kind: made.kind,
                 version: VERSION.into(),
-                identity: Arc::new(identity),
+                identity: Arc::new(made.identity),
                 written: Written {
-                    labels: document
+                    labels: made
+                        .document
                         .at("/Config/Labels")
                         .map(|labels| labels.node.clone()),
                     ..Written::default()
                 },
-                document,
-                moves,
+                document: made.document,
+                moves: made.moves,
+                origin: made.origin,
                 texts: loader.texts.clone(),
             });
         }
@@ -150,9 +141,16 @@ pub(super) fn read(text: &Arc<Text>) -> Reading {
     reading
 }
 
-type Document = (Kind, Identity, Node, Vec<Move>);
+/// What is made of a part of a project.
+struct Made {
+    kind: Kind,
+    identity: Identity,
+    document: Node,
+    moves: Vec<Move>,
+    origin: Option<Origin>,
+}
 
-fn documents(context: &Context<'_>, loader: &mut Loader) -> Vec<Document> {
+fn documents(context: &Context<'_>, loader: &mut Loader) -> Vec<Made> {
     let mut found = Vec::new();
     let section = |key: &str| context.root.get(key).map_or(&[][..], Node::entries);
     if let Some(services) = context.root.get("services")
@@ -174,9 +172,16 @@ fn documents(context: &Context<'_>, loader: &mut Loader) -> Vec<Document> {
             );
             continue;
         }
-        let moves = moves(&entry.value);
+        refuse_unknown(&entry.value, loader);
         let document = Writer::new(context, loader, entry).write();
-        found.push((CONTAINER, identity("Service", &entry.key), document, moves));
+        found.push(Made {
+            kind: CONTAINER,
+            identity: identity("Service", &entry.key),
+            document,
+            moves: moves(&entry.value),
+            origin: None,
+        });
+        found.extend(inline_dockerfile(entry, loader));
     }
     for (key, kind, name) in [
         ("volumes", VOLUME, "Volume"),
@@ -188,15 +193,141 @@ fn documents(context: &Context<'_>, loader: &mut Loader) -> Vec<Document> {
                 continue;
             }
             let document = resource(context, loader, key, entry);
-            found.push((
-                kind.clone(),
-                identity(name, &entry.key),
+            found.push(Made {
+                kind: kind.clone(),
+                identity: identity(name, &entry.key),
                 document,
-                Vec::new(),
-            ));
+                moves: Vec::new(),
+                origin: None,
+            });
         }
     }
     found
+}
+
+/// The Dockerfile that a service has in its own text, judged as one.
+fn inline_dockerfile(service: &Entry, loader: &mut Loader) -> Option<Made> {
+    let inline = service.value.get("build")?.get("dockerfile_inline")?;
+    Some(Made {
+        kind: dockerfile::KIND,
+        identity: identity("Service", &service.key),
+        document: inline::read(inline, loader)?,
+        moves: Vec::new(),
+        origin: Some(Origin {
+            document: Arc::new(service.value.clone()),
+            rewrite: |_, _, _| None,
+        }),
+    })
+}
+
+/// The members of a service that Compose knows; those that start with `x-` are notes.
+const MEMBERS: [&str; 93] = [
+    "annotations",
+    "attach",
+    "blkio_config",
+    "build",
+    "cap_add",
+    "cap_drop",
+    "cgroup",
+    "cgroup_parent",
+    "command",
+    "configs",
+    "container_name",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "credential_spec",
+    "depends_on",
+    "deploy",
+    "develop",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "entrypoint",
+    "env_file",
+    "environment",
+    "expose",
+    "extends",
+    "external_links",
+    "extra_hosts",
+    "gpus",
+    "group_add",
+    "healthcheck",
+    "hostname",
+    "image",
+    "init",
+    "ipc",
+    "isolation",
+    "label_file",
+    "labels",
+    "links",
+    "logging",
+    "mac_address",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "models",
+    "network_mode",
+    "networks",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "ports",
+    "post_start",
+    "pre_stop",
+    "privileged",
+    "profiles",
+    "provider",
+    "pull_policy",
+    "pull_refresh_after",
+    "read_only",
+    "restart",
+    "runtime",
+    "scale",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "storage_opt",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "use_api_socket",
+    "user",
+    "userns_mode",
+    "uts",
+    "volume_driver",
+    "volumes",
+    "volumes_from",
+    "working_dir",
+];
+
+fn refuse_unknown(service: &Node, loader: &mut Loader) {
+    let is_unknown =
+        |entry: &&Entry| !entry.key.starts_with("x-") && !MEMBERS.contains(&entry.key.as_str());
+    for entry in service.entries().iter().filter(is_unknown) {
+        let meant = super::nearest(&entry.key, &MEMBERS)
+            .map_or(String::new(), |meant| format!(" (did you mean {meant}?)"));
+        let message = format!(
+            "is no member of a service, and Compose refuses it{meant}; correct it, or begin it with x- if it is a note"
+        );
+        loader.fault(entry.key_span, message);
+    }
 }
 
 fn is_external(node: &Node) -> bool {
@@ -344,32 +475,6 @@ const MOVES: [Move; 36] = [
     moved("/Config/Labels", "/labels"),
     moved("/Build", "/build"),
 ];
-
-/// The file that an override is laid over, if it is one and that file is there.
-fn base_of(path: &Path) -> Option<&'static str> {
-    let name = path.file_name()?.to_str()?;
-    let folder = path.parent()?;
-    let is_used = override_in(folder).is_some_and(|used| used == name);
-    is_used.then(|| main_in(folder)).flatten()
-}
-
-/// The override beside the file that Compose starts with.
-fn override_of(path: &Path) -> Option<&'static str> {
-    let name = path.file_name()?.to_str()?;
-    let folder = path.parent()?;
-    let is_main = main_in(folder).is_some_and(|main| main == name);
-    is_main.then(|| override_in(folder)).flatten()
-}
-
-fn main_in(folder: &Path) -> Option<&'static str> {
-    NAMES.into_iter().find(|name| folder.join(name).is_file())
-}
-
-fn override_in(folder: &Path) -> Option<&'static str> {
-    OVERRIDES
-        .into_iter()
-        .find(|name| folder.join(name).is_file())
-}
 
 /// The name of the project: as it says, or that of its folder as Compose spells it.
 fn project_name(path: &Path, root: &Node, loader: &Loader) -> String {

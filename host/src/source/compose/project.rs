@@ -63,13 +63,12 @@ impl Loader {
         }
     }
 
-    /// The project of the first text and of the override beside it, if there is one.
-    pub(super) fn project(&mut self, beside: Option<&str>) -> Option<(Node, Variables)> {
+    /// The project of the first text and of what is laid over it.
+    pub(super) fn project(&mut self, layers: &[PathBuf]) -> Option<(Node, Variables)> {
         let variables = self.variables();
         let mut files = vec![(0, PathBuf::from(file_name(&self.texts.first()?.name)))];
-        if let Some(name) = beside {
-            let path = PathBuf::from(name);
-            files.push((self.open(&path, Span::default())?, path));
+        for path in layers {
+            files.push((self.open(path, Span::default())?, path.clone()));
         }
         let root = self.layers(&files, Path::new(""), &variables, &mut Vec::new())?;
         Some((root, variables))

@@ -4,15 +4,13 @@
 //! Each file that is read alone stands for a daemon that starts with it alone. What belongs
 //! together on one host is read together by [`read_together`].
 
-mod unit;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use stridegate_shapes::daemon::{self, Flags};
 use stridegate_shapes::{Node, Span};
 
-use super::{InputFault, Reading, json};
+use super::{InputFault, Reading, json, unit};
 use crate::object::{Identity, Object, Text, Written};
 
 /// What one daemon is started with.
@@ -124,7 +122,7 @@ pub fn read_together(together: Together, name: &str, reading: &mut Reading) {
     reading.objects.push(object(document, name, texts));
 }
 
-const MANY: &str = "has more than one ExecStart, and systemd refuses the unit; a drop-in begins with an empty ExecStart=";
+pub(super) const MANY: &str = "has more than one ExecStart, and systemd refuses the unit; a drop-in begins with an empty ExecStart=";
 const NO_DAEMON: &str = "starts no dockerd; name the unit that does";
 
 fn object(document: Node, name: &str, texts: Vec<Arc<Text>>) -> Object {
@@ -141,6 +139,7 @@ fn object(document: Node, name: &str, texts: Vec<Arc<Text>>) -> Object {
         identity: Arc::new(identity),
         document,
         moves: Vec::new(),
+        origin: None,
         texts,
     }
 }
@@ -236,7 +235,7 @@ fn after_daemon(command: &[Node], program: impl Fn(&Node) -> String) -> Option<V
     command.get(index + 1..).map(<[Node]>::to_vec)
 }
 
-fn refuse(texts: &[Arc<Text>], at: Option<&Node>, message: &str, reading: &mut Reading) {
+pub(super) fn refuse(texts: &[Arc<Text>], at: Option<&Node>, message: &str, reading: &mut Reading) {
     let span = at.map_or(Span::default(), |node| node.span);
     let text = texts.get(span.text as usize);
     reading.faults.push(InputFault {

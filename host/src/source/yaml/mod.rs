@@ -1192,6 +1192,8 @@ mod tests {
         assert_eq!(documents("%YAML 1.1\n---\na: 1\n").len(), 1);
         assert_eq!(documents("\u{FEFF}# c\na: 1\n").len(), 1);
         assert_eq!(documents("a: 1\n\u{FEFF}---\nb: 2\n").len(), 2);
+        let marked = documents("a: 1\n---\n\u{FEFF}b: 2\nc: 3\n");
+        assert!(marked[1].get("c").is_some());
         assert_eq!(read("# only a comment\n"), Documents::default());
         assert_eq!(read(""), Documents::default());
         assert_eq!(documents("{\"a\":1}\n{\"b\":2}").len(), 2);

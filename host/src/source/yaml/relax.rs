@@ -2,7 +2,8 @@
 //!
 //! goyaml, which is libyaml at heart, does not care about the indentation within brackets and
 //! quotes, takes a tab for a space after a colon, lets a comment follow a bracket or a quote at
-//! once, reads `[-]`, and breaks lines at U+0085, U+2028 and U+2029, too. Only texts that the
+//! once, reads `[-]`, lets each document begin with a byte order mark, and breaks lines at U+0085,
+//! U+2028 and U+2029, too. Only texts that the
 //! strict parser refuses, or that hold such breaks, come here.
 
 /// A rewritten text and the way back to the places of the original.
@@ -81,6 +82,9 @@ impl<'a> Writer<'a> {
 
     fn token(&mut self) {
         let Some(first) = self.peek() else { return };
+        if first == '\u{FEFF}' && self.begins_document() {
+            return self.leave_out();
+        }
         if self.at == self.line && self.line_mark(first) {
             return;
         }
@@ -97,6 +101,23 @@ impl<'a> Writer<'a> {
             ',' | ':' if self.flow > 0 => self.copy(),
             '&' | '*' | '!' => self.property(),
             _ => self.plain(),
+        }
+    }
+
+    /// Whether the line before is a marker: for kubectl, a text begins here, which may begin with
+    /// a byte order mark.
+    fn begins_document(&self) -> bool {
+        let before = self.text.get(..self.line).unwrap_or_default();
+        let before = before.trim_end_matches(['\n', '\r']);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        self.at == self.line && self.line > 0 && starts_with_marker(line)
+    }
+
+    fn leave_out(&mut self) {
+        if let Some(c) = self.peek() {
+            self.at += c.len_utf8();
+            self.line = self.at;
+            self.shifts.push((self.out.len(), self.at));
         }
     }
 

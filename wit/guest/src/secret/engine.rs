@@ -4,8 +4,8 @@ use crate::At;
 use crate::history::Step;
 
 /// What people write into the objects of a Docker engine: the variables, commands, labels and
-/// options of containers, images, execs, services and volumes. The history of an image is left
-/// out.
+/// options of containers, images, execs, services and volumes, and the build arguments and files
+/// that a Compose service brings along. The history of an image is left out.
 #[must_use]
 pub fn written_in_engine(root: &At) -> Vec<Written> {
     let mut reader = Engine { all: Vec::new() };
@@ -33,6 +33,12 @@ pub fn written_in_engine(root: &At) -> Vec<Written> {
     }
     for (_, endpoint) in root.get("NetworkSettings").get("Networks").members() {
         reader.map("the network's option", &endpoint.get("DriverOpts"));
+    }
+    reader.map("the build argument", &root.get("Build").get("args"));
+    for file in root.get("Files").items() {
+        let (name, content) = (file.get("Source"), file.get("Content"));
+        let text = content.text().unwrap_or_default().to_owned();
+        reader.value("the file", name.text().unwrap_or_default(), &content, text);
     }
     reader.map("the option", &root.get("Options"));
     reader.map("the label", &root.get("Spec").get("Labels"));

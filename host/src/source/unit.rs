@@ -1,4 +1,4 @@
-//! The units of systemd that start dockerd, as far as they set its command line.
+//! Units of systemd, as far as they set the command line of the program that they start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,10 +12,13 @@ use crate::object::Text;
 pub(super) struct Start {
     /// The words of each command that is left, the program first.
     pub(super) commands: Vec<Vec<Node>>,
-    /// Variables in them that nothing at hand sets.
+    /// Variables in them that nothing at hand sets, and specifiers (`%H`), whose values the machine
+    /// gives.
     pub(super) unresolved: Vec<Node>,
     /// The variables that are set, as a map.
     pub(super) variables: Option<Node>,
+    /// A file of variables that is not at hand may set others: where it is named.
+    pub(super) open: Option<Span>,
 }
 
 /// A setting of the section `[Service]`, its value as characters with their places.
@@ -58,6 +61,7 @@ pub(super) fn start(texts: &[Arc<Text>], files: &[(String, Arc<Text>)]) -> Start
             start.commands.push(command);
         }
     }
+    start.open = environment.open;
     let members = environment.known.iter();
     let span = Span::new(0, 0);
     start.variables = (!environment.known.is_empty())
@@ -188,8 +192,8 @@ struct Environment {
     read: BTreeSet<String>,
     /// How many bytes were put in.
     expanded: usize,
-    /// A file of variables that is not at hand may set others.
-    open: bool,
+    /// Where a file of variables is named that is not at hand and may set others.
+    open: Option<Span>,
 }
 
 impl Environment {
@@ -211,7 +215,9 @@ impl Environment {
                             .content
                             .lines()
                             .for_each(|line| self.line(line, word.span)),
-                        None => self.open = true,
+                        None => {
+                            self.open.get_or_insert(word.span);
+                        }
                     }
                 }
             }
@@ -248,6 +254,9 @@ impl Environment {
     fn expand(&mut self, words: Vec<Word>, unresolved: &mut Vec<Node>) -> Vec<Node> {
         let mut expanded = Vec::new();
         for word in words {
+            let Some(word) = specified(&word, unresolved) else {
+                continue;
+            };
             let alone = word
                 .content
                 .strip_prefix('$')
@@ -300,12 +309,36 @@ impl Environment {
             .and_then(Node::as_str)
             .map(str::to_owned);
         self.expanded += known.as_deref().map_or(0, str::len);
-        if (known.is_none() && self.open) || self.expanded > MAX_EXPANDED {
+        if (known.is_none() && self.open.is_some()) || self.expanded > MAX_EXPANDED {
             unresolved.push(Node::string(span, name));
             return None;
         }
         Some(known.unwrap_or_default())
     }
+}
+
+/// A word without its specifiers: `%%` is a `%`; none if the machine gives the value of one.
+fn specified(word: &Word, unresolved: &mut Vec<Node>) -> Option<Word> {
+    const SPECIFIERS: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY";
+    let mut content = String::new();
+    let mut rest = word.content.as_str();
+    while let Some((before, after)) = rest.split_once('%') {
+        content.push_str(before);
+        rest = after;
+        if let Some(after) = rest.strip_prefix('%') {
+            rest = after;
+        } else if let Some(specifier) = rest.chars().next().filter(|c| SPECIFIERS.contains(*c)) {
+            unresolved.push(Node::string(word.span, format!("%{specifier}")));
+            return None;
+        }
+        content.push('%');
+    }
+    content.push_str(rest);
+    Some(Word {
+        content,
+        span: word.span,
+        quoted: word.quoted,
+    })
 }
 
 fn is_name(text: &str) -> bool {
@@ -355,6 +388,14 @@ mod tests {
                 "--label=c d"
             ]]
         );
+    }
+
+    #[test]
+    fn a_specifier_is_known_to_the_machine_alone() {
+        let unit = "[Service]\nExecStart=dockerd -H tcp://%H:2376 --label=a=100%% -l %z\n";
+        let expected = ["dockerd", "-H", "--label=a=100%", "-l", "%z"];
+        let expected = expected.map(str::to_owned).to_vec();
+        assert_eq!(started(&[unit], &[]), (vec![expected], 1));
     }
 
     #[test]

@@ -1,0 +1,534 @@
+//! What a cluster holds: its API server, asked with a kubeconfig or a service account.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use http_body_util::BodyExt;
+use hyper::http::{Method, Request, header};
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use stridegate_shapes::pod;
+
+use crate::constraint::API_VERSION;
+use crate::object::{Kind, Node};
+
+/// How many objects an API server is asked for at a time.
+const PAGE: usize = 250;
+
+/// How to reach an API server.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The kubeconfig; without one, what `KUBECONFIG` names or `~/.kube/config`, and else the
+    /// service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; without one, its current context.
+    pub context: Option<String>,
+    /// Whether only the service account of the Pod counts.
+    pub in_cluster: bool,
+}
+
+/// A cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+}
+
+/// A kind of object as an API server serves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The kind.
+    pub kind: Kind,
+    /// The version that the server prefers.
+    pub version: String,
+    /// Its name in paths: `deployments`.
+    pub plural: String,
+    /// Whether its objects lie in namespaces.
+    pub namespaced: bool,
+}
+
+/// Which objects of a resource are meant; all without more.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// Those in a namespace.
+    pub namespace: Option<&'a str>,
+    /// Those with a label of a value.
+    pub label: Option<(&'a str, &'a str)>,
+}
+
+/// Some of the objects of a resource.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The objects, each with its kind.
+    pub items: Vec<Value>,
+    /// What asks for the next page; none after the last.
+    pub next: Option<String>,
+    /// How many objects come after this page, if the server says so.
+    pub remaining: u64,
+    /// The version of the list, from which it can be watched.
+    pub version: String,
+}
+
+impl Resource {
+    /// The path of its objects, of one namespace or of all.
+    #[must_use]
+    pub fn path(&self, namespace: Option<&str>) -> String {
+        let (group, version, plural) = (&self.kind.group, &self.version, &self.plural);
+        let root = if group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{group}/{version}")
+        };
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+            None => format!("{root}/{plural}"),
+        }
+    }
+
+    /// The `apiVersion` of its objects.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.kind.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.kind.group, self.version)
+        }
+    }
+
+    /// How `kubectl get` names it: `deployments.apps`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        if self.kind.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.kind.group)
+        }
+    }
+
+    /// What makes others comes before what it makes, so that it is known when that comes.
+    fn rank(&self) -> usize {
+        const MAKERS: [&str; 6] = [
+            "CronJob",
+            "Deployment",
+            "StatefulSet",
+            "DaemonSet",
+            "ReplicaSet",
+            "Job",
+        ];
+        let makers = MAKERS.iter().position(|maker| *maker == self.kind.name);
+        makers.unwrap_or(if self.kind == pod::KIND {
+            MAKERS.len() + 1
+        } else {
+            MAKERS.len()
+        })
+    }
+}
+
+impl Cluster {
+    /// Finds the API server and the credentials for it; nothing is asked yet.
+    pub async fn connect(access: &Access) -> anyhow::Result<Self> {
+        // Another part of the program may have set the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let options = KubeConfigOptions {
+            context: access.context.clone(),
+            ..KubeConfigOptions::default()
+        };
+        let config = if access.in_cluster {
+            Config::incluster().context("this is no Pod with a service account")?
+        } else if let Some(path) = &access.kubeconfig {
+            let read = Kubeconfig::read_from(path).map_err(anyhow::Error::from);
+            let config = match read {
+                Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options)
+                    .await
+                    .map_err(anyhow::Error::from),
+                Err(error) => Err(error),
+            };
+            config.with_context(|| format!("{} cannot be used", path.display()))?
+        } else if access.context.is_some() {
+            Config::from_kubeconfig(&options)
+                .await
+                .context("the kubeconfig cannot be used")?
+        } else {
+            Config::infer().await.context(
+                "there is no kubeconfig and no service account; name one with --kubeconfig",
+            )?
+        };
+        let client = Client::try_from(config).context("cannot prepare the connection")?;
+        Ok(Self { client })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, kube::Error> {
+        let request = Request::get(path)
+            .body(Vec::new())
+            .map_err(kube::Error::HttpError)?;
+        self.client.request(request).await
+    }
+
+    /// What it serves of the kinds that are wanted, in the order in which it is best read.
+    pub async fn resources(&self, wanted: &[Kind]) -> anyhow::Result<Vec<Resource>> {
+        let mut roots = vec![(String::new(), "v1".to_owned(), "/api/v1".to_owned())];
+        let groups = self
+            .get("/apis")
+            .await
+            .map_err(|error| unreachable(&error))?;
+        for group in list(&groups, "groups") {
+            let name = text(group, "name");
+            let version = text(&group["preferredVersion"], "version");
+            if wanted.iter().any(|kind| kind.group == name) {
+                let path = format!("/apis/{name}/{version}");
+                roots.push((name, version, path));
+            }
+        }
+        let mut resources = Vec::new();
+        for (group, version, path) in roots {
+            let served = self
+                .get(&path)
+                .await
+                .map_err(|error| anyhow!("{path}: {}", said(&error)))?;
+            for resource in list(&served, "resources") {
+                let can_list = list(resource, "verbs").iter().any(|verb| verb == "list");
+                let kind = Kind::new(group.as_str(), text(resource, "kind"));
+                let plural = text(resource, "name");
+                if can_list && !plural.contains('/') && wanted.contains(&kind) {
+                    resources.push(Resource {
+                        kind,
+                        version: version.clone(),
+                        plural,
+                        namespaced: resource["namespaced"] == true,
+                    });
+                }
+            }
+        }
+        resources.sort_by_key(|resource| (resource.rank(), resource.full_name()));
+        Ok(resources)
+    }
+
+    /// A page of the objects of a resource: the first, or the one that the page before asks for.
+    pub async fn page(
+        &self,
+        resource: &Resource,
+        selection: Selection<'_>,
+        next: Option<&str>,
+    ) -> anyhow::Result<Page> {
+        let path = |next: Option<&str>| {
+            let mut path = format!("{}?limit={PAGE}", resource.path(selection.namespace));
+            if let Some((label, value)) = selection.label {
+                path += &format!("&labelSelector={}", escaped(format!("{label}={value}")));
+            }
+            if let Some(next) = next {
+                path += &format!("&continue={}", escaped(next));
+            }
+            path
+        };
+        let mut page = match self.get(&path(next)).await {
+            Ok(page) => page,
+            // A list that takes longer than the server keeps it goes on with what is there now.
+            Err(kube::Error::Api(status)) if status.code == 410 && next.is_some() => {
+                let fresh = status.metadata.as_ref();
+                let fresh = fresh.and_then(|metadata| metadata.continue_.clone());
+                let fresh = fresh
+                    .filter(|fresh| !fresh.is_empty())
+                    .context("the list took longer than the API server keeps it; run it again")?;
+                self.get(&path(Some(&fresh)))
+                    .await
+                    .map_err(|error| anyhow!(said(&error)))?
+            }
+            Err(error) => return Err(anyhow!(said(&error))),
+        };
+        let metadata = &page["metadata"];
+        let (next, version) = (
+            text(metadata, "continue"),
+            text(metadata, "resourceVersion"),
+        );
+        let remaining = metadata["remainingItemCount"].as_u64().unwrap_or(0);
+        let items = match page["items"].take() {
+            Value::Array(items) => items,
+            Value::Null => Vec::new(),
+            _ => return Err(anyhow!("the API server sent no list")),
+        };
+        let typed = items.into_iter().map(|mut item| {
+            if let Value::Object(members) = &mut item {
+                members.insert("apiVersion".into(), resource.api_version().into());
+                members.insert("kind".into(), (*resource.kind.name).into());
+                if let Some(Value::Object(metadata)) = members.get_mut("metadata") {
+                    metadata.remove("managedFields");
+                }
+            }
+            item
+        });
+        Ok(Page {
+            items: typed.collect(),
+            next: Some(next).filter(|next| !next.is_empty()),
+            remaining,
+            version,
+        })
+    }
+
+    /// All objects of a resource that are meant.
+    pub async fn all(&self, resource: &Resource, selection: Selection<'_>) -> anyhow::Result<Page> {
+        let mut all = Page::default();
+        loop {
+            let page = self.page(resource, selection, all.next.as_deref()).await?;
+            all.items.extend(page.items);
+            all.version = page.version;
+            all.next = page.next;
+            if all.next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The Namespaces by their names.
+    pub async fn namespaces(&self) -> anyhow::Result<(Namespaces, String)> {
+        let page = self.all(&namespaces(), Selection::default()).await?;
+        let named = page.items.iter().filter_map(namespace).collect();
+        Ok((named, page.version))
+    }
+
+    /// The constraints and exceptions that it holds as resources.
+    pub async fn constraints(&self) -> anyhow::Result<Vec<ConstraintText>> {
+        let resources = self.constraint_resources().await?;
+        let mut texts = Vec::new();
+        for resource in &resources {
+            let page = self.all(resource, Selection::default()).await?;
+            let items = page.items.iter();
+            texts.extend(items.map(|item| ConstraintText::new(resource, item)));
+        }
+        Ok(texts)
+    }
+
+    /// The resources that hold constraints and exceptions.
+    pub async fn constraint_resources(&self) -> anyhow::Result<Vec<Resource>> {
+        let (group, _) = API_VERSION.split_once('/').unwrap_or_default();
+        let kinds = ["Constraint", "Exception"].map(|kind| Kind::new(group, kind));
+        let resources = self.resources(&kinds).await?;
+        if resources.len() < kinds.len() {
+            return Err(anyhow!(
+                "the cluster does not know constraints and exceptions; kubectl apply -k host/deploy/kubernetes/crds makes it"
+            ));
+        }
+        Ok(resources)
+    }
+
+    /// One object; none if it is not there.
+    pub async fn object(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        match self.get(path).await {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(anyhow!(said(&error))),
+        }
+    }
+
+    /// Tells each change of the objects of a resource after a version of their list: its type
+    /// (`ADDED`, `MODIFIED`, `DELETED`) and the object. Comes back when the server ends the
+    /// stream, which is not rare; an error means that the list has to be read again.
+    pub async fn watch(
+        &self,
+        resource: &Resource,
+        version: &mut String,
+        mut changed: impl FnMut(&str, &Value),
+    ) -> anyhow::Result<()> {
+        let path = format!(
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds=240&resourceVersion={}",
+            resource.path(None),
+            escaped(&*version)
+        );
+        let request = Request::get(path)
+            .header(header::ACCEPT_ENCODING, "identity")
+            .body(Body::empty())
+            .context("the version of the list cannot be asked for")?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| anyhow!(said(&error)))?;
+        if !response.status().is_success() {
+            return Err(anyhow!("the API server answers {}", response.status()));
+        }
+        let mut body = response.into_body();
+        let mut line = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|error| anyhow!(said(&error)))?.into_data() else {
+                continue;
+            };
+            for part in data.split_inclusive(|byte| *byte == b'\n') {
+                line.extend_from_slice(part);
+                if line.last() != Some(&b'\n') {
+                    continue;
+                }
+                let event: Value = serde_json::from_slice(&line).context("a change is no JSON")?;
+                line.clear();
+                let object = &event["object"];
+                match text(&event, "type").as_str() {
+                    "ERROR" => return Err(anyhow!("{}", text(object, "message"))),
+                    kind => {
+                        *version = text(&object["metadata"], "resourceVersion");
+                        if kind != "BOOKMARK" {
+                            changed(kind, object);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an object by server-side apply, or its status.
+    pub async fn apply(&self, path: &str, object: &Value) -> anyhow::Result<()> {
+        let request = Request::builder()
+            .method(Method::PATCH)
+            .uri(format!("{path}?fieldManager=stridegate&force=true"))
+            .header(header::CONTENT_TYPE, "application/apply-patch+yaml")
+            .body(serde_json::to_vec(object)?)?;
+        let applied: Result<Value, _> = self.client.request(request).await;
+        applied.map(drop).map_err(|error| anyhow!(said(&error)))
+    }
+
+    /// Removes an object. It is no error if it is gone already.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let request = Request::delete(path).body(Vec::new())?;
+        let deleted: Result<Value, _> = self.client.request(request).await;
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(anyhow!(said(&error))),
+        }
+    }
+}
+
+/// Namespaces by their names.
+pub type Namespaces = HashMap<String, Arc<Node>>;
+
+/// The resource of Namespaces.
+#[must_use]
+pub fn namespaces() -> Resource {
+    Resource {
+        kind: Kind::known("", "Namespace"),
+        version: "v1".into(),
+        plural: "namespaces".into(),
+        namespaced: false,
+    }
+}
+
+/// A Namespace by its name, with its labels and nothing else of it.
+#[must_use]
+pub fn namespace(object: &Value) -> Option<(String, Arc<Node>)> {
+    let name = object["metadata"]["name"].as_str()?;
+    let kept = json!({"metadata": {"name": name, "labels": object["metadata"]["labels"]}});
+    let node = crate::source::json::read(&kept.to_string()).ok()?;
+    Some((name.to_owned(), Arc::new(node)))
+}
+
+/// A constraint or exception of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConstraintText {
+    /// How it is shown: `constraints.stridegate.dev/no-root`.
+    pub shown: String,
+    /// Its name.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// Its generation.
+    pub generation: i64,
+    /// What it says, as JSON, without what Kubernetes adds to it.
+    pub text: String,
+}
+
+impl ConstraintText {
+    fn new(resource: &Resource, object: &Value) -> Self {
+        let metadata = &object["metadata"];
+        let name = text(metadata, "name");
+        let kept = json!({
+            "apiVersion": API_VERSION,
+            "kind": resource.kind.name,
+            "metadata": {"name": name},
+            "spec": object["spec"],
+        });
+        Self {
+            shown: format!("{}/{name}", resource.full_name()),
+            path: format!("{}/{name}", resource.path(None)),
+            generation: metadata["generation"].as_i64().unwrap_or(0),
+            text: serde_json::to_string_pretty(&kept).unwrap_or_default(),
+            name,
+        }
+    }
+}
+
+fn unreachable(error: &kube::Error) -> anyhow::Error {
+    anyhow!("the API server cannot be asked: {}", said(error))
+}
+
+/// What went wrong, with its causes.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        error => {
+            let mut all = error.to_string();
+            let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+            while let Some(next) = cause {
+                let text = next.to_string();
+                if !all.ends_with(&text) {
+                    all = format!("{all}: {text}");
+                }
+                cause = next.source();
+            }
+            all
+        }
+    }
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+/// A text as a part of a query.
+fn escaped(text: impl Display) -> String {
+    text.to_string()
+        .bytes()
+        .fold(String::new(), |mut escaped, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                escaped.push(byte.into());
+            } else {
+                escaped += &format!("%{byte:02X}");
+            }
+            escaped
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(group: &str, kind: &str, plural: &str) -> Resource {
+        Resource {
+            kind: Kind::new(group, kind),
+            version: "v1".into(),
+            plural: plural.into(),
+            namespaced: true,
+        }
+    }
+
+    #[test]
+    fn a_path_is_that_of_kubernetes() {
+        let pods = resource("", "Pod", "pods");
+        assert_eq!(pods.path(None), "/api/v1/pods");
+        assert_eq!(pods.path(Some("a")), "/api/v1/namespaces/a/pods");
+        let web = resource("apps", "Deployment", "deployments");
+        assert_eq!(web.path(None), "/apis/apps/v1/deployments");
+        assert_eq!(web.full_name(), "deployments.apps");
+        assert!(web.rank() < pods.rank());
+    }
+
+    #[test]
+    fn a_token_is_escaped() {
+        assert_eq!(escaped("a-b/c=="), "a-b%2Fc%3D%3D");
+    }
+}

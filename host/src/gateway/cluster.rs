@@ -1,0 +1,294 @@
+//! What a gate hears of its cluster while it runs: the labels of namespaces, and constraints and
+//! exceptions that are resources of the cluster.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json as value};
+
+use super::kubernetes::{Facts, Found, Webhook};
+use super::{Feed, Live, Renewal, Say, Set};
+use crate::collect::cluster::{
+    Cluster, ConstraintText, Namespaces, Resource, namespace, namespaces,
+};
+use crate::constraint::API_VERSION;
+use crate::object::Node;
+use crate::source::json;
+
+/// How long it is waited after the API server could not be asked.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How long changes are gathered before they are put in force together.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// How long the API server has for a question on which a request waits.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often the status of constraints is written, if it has changed.
+const STATUS: Duration = Duration::from_secs(30);
+
+/// The Namespaces of a cluster, as it tells of them.
+pub struct Labels {
+    cluster: Cluster,
+    known: RwLock<Namespaces>,
+    ready: AtomicBool,
+}
+
+impl Labels {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            known: RwLock::default(),
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Follows the cluster for as long as the program runs.
+    pub async fn follow(self: Arc<Self>, say: Say) {
+        loop {
+            if let Err(error) = self.follow_once().await {
+                say(&format!("the namespaces cannot be followed: {error:#}"));
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Reads all, and then what changes, until the list has to be read again.
+    async fn follow_once(&self) -> anyhow::Result<()> {
+        let (known, mut version) = self.cluster.namespaces().await?;
+        *self.write() = known;
+        self.ready.store(true, Ordering::Relaxed);
+        loop {
+            let changed = |kind: &str, object: &Value| {
+                if let Some((name, node)) = namespace(object) {
+                    if kind == "DELETED" {
+                        self.write().remove(&name);
+                    } else {
+                        self.write().insert(name, node);
+                    }
+                }
+            };
+            self.cluster
+                .watch(&namespaces(), &mut version, changed)
+                .await?;
+        }
+    }
+
+    /// An object, unless the API server takes too long.
+    async fn ask(&self, path: &str) -> Option<Value> {
+        let object = tokio::time::timeout(PATIENCE, self.cluster.object(path)).await;
+        object.ok()?.ok()?
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Namespaces> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts for Labels {
+    fn known(&self, name: &str) -> Option<Arc<Node>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).map(Arc::clone)
+    }
+
+    fn namespace(&self, name: String) -> Found<'_> {
+        Box::pin(async move {
+            let path = format!("{}/{name}", namespaces().path(None));
+            let (_, node) = namespace(&self.ask(&path).await?)?;
+            self.write().insert(name, Arc::clone(&node));
+            Some(node)
+        })
+    }
+
+    fn pod(&self, namespace: String, name: String) -> Found<'_> {
+        Box::pin(async move {
+            let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+            let pod = self.ask(&path).await?;
+            json::read(&pod.to_string()).ok().map(Arc::new)
+        })
+    }
+
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// The constraints and exceptions of a cluster.
+pub struct Constraints {
+    cluster: Cluster,
+    resources: Vec<Resource>,
+    feed: Arc<Feed>,
+    current: RwLock<Vec<ConstraintText>>,
+}
+
+impl Constraints {
+    /// Reads them for the first time.
+    pub async fn new(cluster: Cluster) -> anyhow::Result<Self> {
+        let constraints = Self {
+            resources: cluster.constraint_resources().await?,
+            cluster,
+            feed: Arc::default(),
+            current: RwLock::default(),
+        };
+        constraints
+            .read()
+            .await
+            .context("the constraints of the cluster cannot be read")?;
+        Ok(constraints)
+    }
+
+    /// What feeds them to a set.
+    #[must_use]
+    pub fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
+    }
+
+    async fn read(&self) -> anyhow::Result<()> {
+        let texts = self.cluster.constraints().await?;
+        let fed = texts.iter();
+        self.feed.replace(
+            fed.map(|text| (text.shown.clone(), text.text.clone()))
+                .collect(),
+        );
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = texts;
+        Ok(())
+    }
+
+    /// Follows the cluster for as long as the program runs, and puts what changes in force;
+    /// `renewed` hears of it.
+    pub async fn follow(
+        self: Arc<Self>,
+        live: Arc<Live>,
+        say: Say,
+        renewed: impl Fn(&Renewal) + Send,
+    ) {
+        loop {
+            if let Err(error) = self.changed().await {
+                say(&format!("the constraints cannot be followed: {error:#}"));
+                tokio::time::sleep(PAUSE).await;
+            }
+            tokio::time::sleep(GATHER).await;
+            if let Err(error) = self.read().await {
+                say(&format!("the constraints cannot be read: {error:#}"));
+                continue;
+            }
+            let live = Arc::clone(&live);
+            let renewal = tokio::task::spawn_blocking(move || live.renew()).await;
+            if let Ok(renewal) = renewal
+                && renewal != Renewal::Same
+            {
+                renewed(&renewal);
+            }
+        }
+    }
+
+    /// Ready when something has changed since it was read, or may have.
+    async fn changed(&self) -> anyhow::Result<()> {
+        let watch = async |resource: &Resource| -> anyhow::Result<()> {
+            // What changed before the watch began is read by the list before it.
+            let page = self
+                .cluster
+                .page(resource, Default::default(), None)
+                .await?;
+            let known = self.known(resource);
+            let there = page.items.len();
+            if page.next.is_none() && there != known {
+                return Ok(());
+            }
+            let mut version = page.version;
+            let (seen, mut changed) = tokio::sync::mpsc::channel(1);
+            let watch = self.cluster.watch(resource, &mut version, |_, _| {
+                // One is enough.
+                let _ = seen.try_send(());
+            });
+            tokio::select! {
+                ended = watch => ended,
+                _ = changed.recv() => Ok(()),
+            }
+        };
+        let [first, second] = self.resources.as_slice() else {
+            anyhow::bail!("the cluster serves other resources than before");
+        };
+        tokio::select! {
+            one = watch(first) => one,
+            other = watch(second) => other,
+        }
+    }
+
+    /// How many objects of a resource were read.
+    fn known(&self, resource: &Resource) -> usize {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let of = format!("{}/", resource.path(None));
+        current
+            .iter()
+            .filter(|text| text.path.starts_with(&of))
+            .count()
+    }
+
+    /// Writes what became of each, for as long as the program runs.
+    pub async fn tell(self: Arc<Self>, webhook: Arc<Webhook>, say: Say) {
+        let mut told: HashMap<String, Value> = HashMap::new();
+        loop {
+            let texts = self.current.read();
+            let texts = texts.unwrap_or_else(PoisonError::into_inner).clone();
+            told.retain(|path, _| texts.iter().any(|text| text.path == *path));
+            for text in texts {
+                let set = webhook.gate().live().current();
+                let status = status(&text, &set, webhook.violations(&text.name));
+                if told.get(&text.path) == Some(&status) {
+                    continue;
+                }
+                let kind = if text.path.contains("/exceptions/") {
+                    "Exception"
+                } else {
+                    "Constraint"
+                };
+                let object = value!({
+                    "apiVersion": API_VERSION,
+                    "kind": kind,
+                    "metadata": {"name": text.name},
+                    "status": status,
+                });
+                let path = format!("{}/status", text.path);
+                match self.cluster.apply(&path, &object).await {
+                    Ok(()) => drop(told.insert(text.path, status)),
+                    Err(error) => say(&format!(
+                        "the status of {} cannot be written: {error:#}",
+                        text.shown
+                    )),
+                }
+            }
+            tokio::time::sleep(STATUS).await;
+        }
+    }
+}
+
+/// What became of a constraint or an exception.
+fn status(text: &ConstraintText, set: &Set, violations: u64) -> Value {
+    let is_in = |problem: &&String| {
+        problem
+            .strip_prefix(&text.shown)
+            .is_some_and(|rest| rest.starts_with(':'))
+    };
+    let problem = set.problems.iter().find(is_in);
+    let mut status = value!({});
+    match problem {
+        Some(problem) => status["problem"] = problem.as_str().into(),
+        None => status["observedGeneration"] = text.generation.into(),
+    }
+    let constraint = set
+        .rulebook
+        .constraints
+        .iter()
+        .find(|constraint| constraint.name.as_ref() == Some(&text.name));
+    if let Some(constraint) = constraint.filter(|_| text.path.contains("/constraints/")) {
+        status["policyDigest"] = constraint.policy.digest.clone().into();
+        status["violations"] = violations.into();
+    }
+    status
+}
