@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Rulebook, Source};
+use crate::constraint::{self, Problem, Rulebook, Source};
 use crate::engine::{Engine, hex};
 
 /// How often it is looked whether a file has changed.
@@ -83,13 +83,47 @@ impl Set {
 
 impl Recipe {
     /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
-    /// not compiled anew.
+    /// not compiled anew, and of those that are part of the program only what a constraint may
+    /// name is compiled.
     pub fn make(&self, engine: &Engine, before: Option<&Set>) -> Result<Set, Vec<String>> {
         let files = self.digest();
-        let base = before.map(|before| &before.catalog);
-        let base = base.or(self.base.as_deref());
-        let mut catalog = base.map(Catalog::renew).unwrap_or_default();
-        catalog.add_bundled(engine, None, &self.bundled);
+        let renewed = || {
+            let base = before.map(|before| &before.catalog);
+            let base = base.or(self.base.as_deref());
+            base.map(Catalog::renew).unwrap_or_default()
+        };
+        let catalog = renewed();
+        let fed = self.fed.iter().flat_map(|fed| fed.texts());
+        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
+        let sources: Vec<Result<Source, Problem>> =
+            constraint::sources(&self.constraints, &catalog, engine, None)
+                .into_iter()
+                .chain(fed)
+                .collect();
+        let named = |(name, _): &&Bundled| {
+            let mut texts = sources.iter().flatten().map(|source| &source.text.content);
+            texts.any(|text| text.contains(name))
+        };
+        let needed: Vec<Bundled> = self.bundled.iter().filter(named).copied().collect();
+        let made = self.make_of(&needed, catalog, &sources, engine, before, &files);
+        let is_good = made.as_ref().is_ok_and(|set| set.problems.is_empty());
+        if is_good || needed.len() == self.bundled.len() {
+            return made;
+        }
+        // What a wrong name was meant to be is said by all the names that there are.
+        self.make_of(&self.bundled, renewed(), &sources, engine, before, &files)
+    }
+
+    fn make_of(
+        &self,
+        bundled: &[Bundled],
+        mut catalog: Catalog,
+        sources: &[Result<Source, Problem>],
+        engine: &Engine,
+        before: Option<&Set>,
+        files: &str,
+    ) -> Result<Set, Vec<String>> {
+        catalog.add_bundled(engine, None, bundled);
         catalog.add_named(engine, None, &self.policies, &self.constraints);
         let failed = catalog.errors.iter();
         let mut contained: Vec<String> = failed
@@ -100,22 +134,12 @@ impl Recipe {
             .collect();
         let mut rulebook = Rulebook::default();
         let mut problems = Vec::new();
-        let fed = self.fed.iter().flat_map(|fed| fed.texts());
-        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
-        let named = constraint::sources(&self.constraints, &catalog, engine, None);
-        for source in named.into_iter().chain(fed) {
+        for source in sources {
             match source {
                 Ok(source) => {
-                    constraint::read(
-                        &source,
-                        &catalog,
-                        engine,
-                        None,
-                        &mut rulebook,
-                        &mut problems,
-                    );
+                    constraint::read(source, &catalog, engine, None, &mut rulebook, &mut problems);
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.clone()),
             }
         }
         let mut wrong = Vec::new();
@@ -148,8 +172,8 @@ impl Recipe {
             return Err(wrong);
         }
         let mut set = Set {
-            digest: name(&files, &catalog),
-            files,
+            digest: name(files, &catalog),
+            files: files.to_owned(),
             catalog,
             rulebook,
             problems: contained,
@@ -362,8 +386,9 @@ impl Live {
                         set.rulebook.exceptions.len(),
                         set.digest
                     ));
-                    let problems = set.problems.iter();
-                    problems.for_each(|problem| say(&format!("reload: {problem}")));
+                    for problem in &set.problems {
+                        say(&format!("reload: {problem}"));
+                    }
                 }
                 Renewal::Kept(wrong) => {
                     say("reload: the new set is bad, and the old one stays in force:");

@@ -2,6 +2,7 @@
 //! stopped by their ids. `make e2e` installs what is missing; it needs root.
 
 mod docker;
+mod kubernetes;
 #[cfg(all(feature = "gateway", feature = "registry"))]
 mod registry;
 
