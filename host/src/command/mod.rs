@@ -13,7 +13,7 @@ mod output;
 mod policies;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod replay;
-#[cfg(all(target_os = "linux", feature = "cluster"))]
+#[cfg(target_os = "linux")]
 mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod serve;
@@ -53,7 +53,7 @@ enum Verb {
     Threats(threats::Threats),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
-    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    #[cfg(target_os = "linux")]
     Scan(scan::Scan),
     #[cfg(feature = "gateway")]
     Certs(certs::Certs),
@@ -73,7 +73,7 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Threats(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
-        #[cfg(all(target_os = "linux", feature = "cluster"))]
+        #[cfg(target_os = "linux")]
         Verb::Scan(verb) => verb.run(pack),
         #[cfg(feature = "gateway")]
         Verb::Certs(verb) => verb.run(),
