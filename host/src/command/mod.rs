@@ -33,7 +33,7 @@ mod registry;
 mod replay;
 #[cfg(feature = "registry")]
 mod save;
-#[cfg(all(target_os = "linux", feature = "cluster"))]
+#[cfg(target_os = "linux")]
 mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod serve;
@@ -107,7 +107,7 @@ enum Verb {
     Outdated(outdated::Outdated),
     #[cfg(feature = "registry")]
     Update(update::Update),
-    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    #[cfg(target_os = "linux")]
     Scan(scan::Scan),
     #[cfg(feature = "gateway")]
     Certs(certs::Certs),
@@ -153,7 +153,7 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Outdated(verb) => verb.run(),
         #[cfg(feature = "registry")]
         Verb::Update(verb) => verb.run(),
-        #[cfg(all(target_os = "linux", feature = "cluster"))]
+        #[cfg(target_os = "linux")]
         Verb::Scan(verb) => verb.run(pack),
         #[cfg(feature = "gateway")]
         Verb::Certs(verb) => verb.run(),

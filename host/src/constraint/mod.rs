@@ -147,6 +147,15 @@ impl Rulebook {
             .chain(exceptions)
             .any(|matches| !matches.namespace_labels.is_empty())
     }
+
+    /// Whether a policy that applies asks for a fact from outside, by its key.
+    #[must_use]
+    pub fn asks_for(&self, key: &str) -> bool {
+        let policies = self.constraints.iter();
+        policies
+            .flat_map(|constraint| &constraint.policy.description.context)
+            .any(|asked| asked == key)
+    }
 }
 
 /// What applies where nothing else is said: every policy, with its defaults, at `deny`.

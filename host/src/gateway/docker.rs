@@ -202,14 +202,7 @@ impl Plugin {
     async fn images(&self, reading: &Reading) -> anyhow::Result<(Images, bool)> {
         let mut images = Images::default();
         let set = self.gate.live().current();
-        let wanted = set.rulebook.constraints.iter().any(|constraint| {
-            constraint
-                .policy
-                .description
-                .context
-                .iter()
-                .any(|key| key == "images")
-        });
+        let wanted = set.rulebook.asks_for("images");
         let mut absent = false;
         for reference in reading.objects.iter().filter(|_| wanted).filter_map(image) {
             match self
