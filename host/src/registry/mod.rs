@@ -310,7 +310,6 @@ impl Shared {
     }
 
     /// What a reference stands for.
-
     async fn resolve(&self, reference: &Reference) -> anyhow::Result<Pinned> {
         let repository = &reference.repository;
         let remote = &self.remote;
