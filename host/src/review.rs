@@ -21,6 +21,7 @@ use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
 use crate::object::{Content, Facts, Identity, Kind, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
+pub use crate::policy::category;
 use crate::source::{self, Format, Found, Images, InputFault, Reading};
 
 /// What is judged by what.
@@ -249,8 +250,8 @@ pub struct Counts {
     pub excepted: usize,
 }
 
-/// What a review means for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a review means for the caller; the worse wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// Nothing is refused.
     Clean,
@@ -1212,19 +1213,6 @@ pub const CATEGORIES: [Category; 6] = [
     Category::DenialOfService,
     Category::ElevationOfPrivilege,
 ];
-
-/// The name of a category of STRIDE as the contract writes it.
-#[must_use]
-pub fn category(category: Category) -> &'static str {
-    match category {
-        Category::Spoofing => "spoofing",
-        Category::Tampering => "tampering",
-        Category::Repudiation => "repudiation",
-        Category::InformationDisclosure => "information-disclosure",
-        Category::DenialOfService => "denial-of-service",
-        Category::ElevationOfPrivilege => "elevation-of-privilege",
-    }
-}
 
 /// The name of a severity as the contract writes it.
 #[must_use]

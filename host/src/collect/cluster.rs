@@ -1,7 +1,7 @@
 //! What a cluster holds: its API server, asked with a kubeconfig or a service account.
 
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -217,10 +217,12 @@ impl Cluster {
         let path = |next: Option<&str>| {
             let mut path = format!("{}?limit={PAGE}", resource.path(selection.namespace));
             if let Some((label, value)) = selection.label {
-                path += &format!("&labelSelector={}", escaped(format!("{label}={value}")));
+                path += "&labelSelector=";
+                path += &escaped(format!("{label}={value}"));
             }
             if let Some(next) = next {
-                path += &format!("&continue={}", escaped(next));
+                path += "&continue=";
+                path += &escaped(next);
             }
             path
         };
@@ -439,7 +441,9 @@ pub struct ConstraintText {
 }
 
 impl ConstraintText {
-    fn new(resource: &Resource, object: &Value) -> Self {
+    /// An object of a list as it is judged by.
+    #[must_use]
+    pub fn new(resource: &Resource, object: &Value) -> Self {
         let metadata = &object["metadata"];
         let name = text(metadata, "name");
         let kept = json!({
@@ -497,7 +501,8 @@ fn escaped(text: impl Display) -> String {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 escaped.push(byte.into());
             } else {
-                escaped += &format!("%{byte:02X}");
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "%{byte:02X}");
             }
             escaped
         })

@@ -31,7 +31,7 @@ pub(super) struct Certs {
     #[arg(long, value_name = "NAME", default_value = "stridegate")]
     namespace: String,
 
-    /// The ValidatingWebhookConfiguration that ca-bundle.yaml is for
+    /// The `ValidatingWebhookConfiguration` that ca-bundle.yaml is for
     #[arg(long, value_name = "NAME", default_value = "stridegate")]
     webhook: String,
 

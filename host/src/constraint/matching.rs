@@ -129,17 +129,18 @@ impl<'a> Subject<'a> {
             .find_map(|labels| labels.text(key))
     }
 
-    /// The object that has the labels of its Namespace, or that it lies in none. The outer is
-    /// none where that is not known.
-    fn namespace(&self) -> Option<Option<&'a Node>> {
+    /// The object that has the labels of its Namespace; none if it lies in none, and an error if
+    /// that is not known.
+    fn namespace(&self) -> Result<Option<&'a Node>, ()> {
         let identity = &self.object.identity;
         if identity.group.is_empty() && identity.kind == "Namespace" {
-            return Some(Some(&self.object.document));
+            return Ok(Some(&self.object.document));
         }
         if identity.namespace.is_empty() {
-            return Some(None);
+            return Ok(None);
         }
-        self.object.written.namespace.as_deref().map(Some)
+        let known = self.object.written.namespace.as_deref();
+        known.map(Some).ok_or(())
     }
 }
 
@@ -175,7 +176,7 @@ impl Match {
         if self.namespace_labels.is_empty() {
             return Some(true);
         }
-        let namespace = subject.namespace()?;
+        let namespace = subject.namespace().ok()?;
         let labels = namespace.and_then(|namespace| namespace.get("metadata")?.get("labels"));
         Some(
             self.namespace_labels

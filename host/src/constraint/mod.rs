@@ -5,6 +5,8 @@ mod fields;
 mod inline;
 mod matching;
 mod read;
+#[cfg(feature = "registry")]
+mod trust;
 
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ pub use exception::{Exception, Grant, Status, Today};
 pub(crate) use fields::Fields;
 pub use inline::Comments;
 pub use matching::{Match, Subject};
-pub use read::{Problem, Source, read};
+pub use read::{Problem, Source, read, sources};
+#[cfg(feature = "registry")]
+pub use trust::read_trust;
 
 use crate::catalog::Catalog;
 use crate::policy::Policy;

@@ -1,4 +1,4 @@
-//! Kubernetes admission: an AdmissionReview (`admission.k8s.io/v1`) comes in, and one goes out.
+//! Kubernetes admission: an `AdmissionReview` (`admission.k8s.io/v1`) comes in, and one goes out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::object::{Node, Text};
 use crate::report::line;
 use crate::source::{Reading, admission, json};
 
-/// The version of the AdmissionReview that is read and written.
+/// The version of the `AdmissionReview` that is read and written.
 const API_VERSION: &str = "admission.k8s.io/v1";
 
 /// What an API server asks.

@@ -12,7 +12,7 @@ use serde_json::{Value, json as value};
 use super::kubernetes::{Facts, Found, Webhook};
 use super::{Feed, Live, Renewal, Say, Set};
 use crate::collect::cluster::{
-    Cluster, ConstraintText, Namespaces, Resource, namespace, namespaces,
+    Cluster, ConstraintText, Namespaces, Resource, Selection, namespace, namespaces,
 };
 use crate::constraint::API_VERSION;
 use crate::object::Node;
@@ -190,14 +190,11 @@ impl Constraints {
     /// Ready when something has changed since it was read, or may have.
     async fn changed(&self) -> anyhow::Result<()> {
         let watch = async |resource: &Resource| -> anyhow::Result<()> {
-            // What changed before the watch began is read by the list before it.
-            let page = self
-                .cluster
-                .page(resource, Default::default(), None)
-                .await?;
-            let known = self.known(resource);
-            let there = page.items.len();
-            if page.next.is_none() && there != known {
+            // What changed since it was read and before the watch begins is seen in a new list.
+            let page = self.cluster.all(resource, Selection::default()).await?;
+            let items = page.items.iter();
+            let there = items.map(|item| ConstraintText::new(resource, item));
+            if !self.knows(resource, there.collect()) {
                 return Ok(());
             }
             let mut version = page.version;
@@ -220,14 +217,15 @@ impl Constraints {
         }
     }
 
-    /// How many objects of a resource were read.
-    fn known(&self, resource: &Resource) -> usize {
+    /// Whether what was read of a resource is what is there now.
+    fn knows(&self, resource: &Resource, mut there: Vec<ConstraintText>) -> bool {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let of = format!("{}/", resource.path(None));
-        current
-            .iter()
-            .filter(|text| text.path.starts_with(&of))
-            .count()
+        let known = current.iter().filter(|text| text.path.starts_with(&of));
+        let mut known: Vec<&ConstraintText> = known.collect();
+        known.sort_by_key(|text| &text.name);
+        there.sort_by(|one, other| one.name.cmp(&other.name));
+        known.into_iter().eq(&there)
     }
 
     /// Writes what became of each, for as long as the program runs.

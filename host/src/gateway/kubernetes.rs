@@ -2,6 +2,7 @@
 //! removed or connected to. Other gateways ask it through `/v1/evaluate`.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,7 +118,7 @@ impl Webhook {
             "/metrics" => reply(StatusCode::OK, Metrics::MEDIA, self.gate.metrics().text()),
             "/openapi.json" => reply(StatusCode::OK, JSON, evaluate::OPENAPI),
             _ => match self.body(&head, body) {
-                Err(refused) => refused,
+                Err(refused) => *refused,
                 Ok(body) if path == "/validate" => self.validate(at, &head.uri, body).await,
                 Ok(body) => self.evaluate(at, &head.uri, body).await,
             },
@@ -137,16 +138,17 @@ impl Webhook {
             set.rulebook.exceptions.len()
         );
         for broken in &set.rulebook.broken {
-            text += &format!(
+            let _ = write!(
+                text,
                 "constraint {} lets nothing pass, because it cannot be applied (policy {}): {}\n",
                 broken.name, broken.policy, broken.problem
             );
         }
         for problem in &set.problems {
-            text += &format!("problem: {problem}\n");
+            let _ = write!(text, "problem: {problem}\n");
         }
         for problem in self.gate.live().refused() {
-            text += &format!("not in force: {problem}\n");
+            let _ = write!(text, "not in force: {problem}\n");
         }
         if !known {
             text += "not ready: the namespaces of the cluster are not known yet\n";
@@ -163,17 +165,17 @@ impl Webhook {
     }
 
     /// The body of a request that may be made at all.
-    fn body(&self, head: &Parts, body: Result<Bytes, Unread>) -> Result<Bytes, Reply> {
+    fn body(&self, head: &Parts, body: Result<Bytes, Unread>) -> Result<Bytes, Box<Reply>> {
         if self.settings.certified && head.extensions.get::<Certified>().is_none() {
             let text = "a client certificate is needed, of an authority that --client-ca names\n";
-            return Err(plain(StatusCode::UNAUTHORIZED, text));
+            return Err(Box::new(plain(StatusCode::UNAUTHORIZED, text)));
         }
         let media = head.headers.get(CONTENT_TYPE);
         let media = media.and_then(|media| media.to_str().ok()).unwrap_or("");
         let media = media.split(';').next().unwrap_or_default().trim();
         if !media.eq_ignore_ascii_case("application/json") {
             let text = "the Content-Type is application/json\n";
-            return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+            return Err(Box::new(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)));
         }
         body.map_err(|unread| {
             let text = match unread {
@@ -181,7 +183,7 @@ impl Webhook {
                 Unread::TooSlow => "the body did not come in time\n",
                 Unread::Broken => "the body did not come to its end\n",
             };
-            plain(unread.status(), text)
+            Box::new(plain(unread.status(), text))
         })
     }
 

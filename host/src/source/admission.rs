@@ -1,4 +1,4 @@
-//! The AdmissionReview of an API server: an object, and who asks for what.
+//! The `AdmissionReview` of an API server: an object, and who asks for what.
 
 use std::sync::Arc;
 
@@ -107,19 +107,19 @@ fn identity(own: &Identity, document: &Node, asked: &Node) -> Identity {
     if !says("name")
         && let Some(name) = of_request("name")
     {
-        identity.name = name.to_owned();
+        name.clone_into(&mut identity.name);
     }
     // The namespace of a request for a Namespace is itself.
     if identity.namespace.is_empty()
         && Kind::new(own.group.clone(), own.kind.clone()) != Kind::new("", "Namespace")
         && let Some(namespace) = of_request("namespace")
     {
-        identity.namespace = namespace.to_owned();
+        namespace.clone_into(&mut identity.namespace);
     }
     identity
 }
 
-/// Who asks for what, of the `request` of an AdmissionReview.
+/// Who asks for what, of the `request` of an `AdmissionReview`.
 #[must_use]
 pub fn request(asked: &Node) -> Request {
     let user = asked.get("userInfo");

@@ -2,6 +2,9 @@
 //! stopped by their ids. `make e2e` installs what is missing; it needs root.
 
 mod docker;
+mod kubernetes;
+#[cfg(all(feature = "gateway", feature = "registry"))]
+mod registry;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

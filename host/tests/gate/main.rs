@@ -2,6 +2,12 @@
 
 mod calls;
 mod docker;
+#[cfg(feature = "registry")]
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../program/registry/fake.rs"]
+mod fake;
+#[cfg(feature = "registry")]
+mod follow;
 mod peer;
 mod renewal;
 mod scan;

@@ -94,8 +94,12 @@ fn the_webhook_is_asked_about_all_that_a_policy_judges() {
         .map(|kind| (kind.group.clone(), kind.name.clone()))
         .collect();
     if kinds.contains(&(String::new(), "Pod".into())) {
-        let workloads = pod::WORKLOADS.iter();
-        kinds.extend(workloads.map(|kind| (kind.group.to_string(), kind.name.to_string())));
+        let workloads = pod::WORKLOADS;
+        kinds.extend(
+            workloads
+                .iter()
+                .map(|kind| (kind.group.to_string(), kind.name.to_string())),
+        );
     }
     // Shapes of this program, and configurations that no API server serves.
     kinds.retain(|(group, _)| {

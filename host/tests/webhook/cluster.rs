@@ -287,6 +287,7 @@ fn a_connection_is_judged_with_the_pod_that_it_leads_into() {
     let constraint = "apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: exec}\nspec: {policy: privileged-exec}\n";
     let server = ApiServer::start();
     let mut target = pod("good", "team-a", 7);
+    target["spec"]["containers"][0]["name"] = "good".into();
     server.put(PODS, target.clone());
     let folder = folder();
     server.kubeconfig(folder.path());
@@ -305,7 +306,6 @@ fn a_connection_is_judged_with_the_pod_that_it_leads_into() {
     let exec = super::recorded("009-connect-pods-exec-good.json");
     let (allowed, said) = webhook.validate(&exec);
     assert!(allowed, "{said}");
-    target["spec"]["containers"][0]["name"] = "good".into();
     target["spec"]["containers"][0]["securityContext"]["privileged"] = true.into();
     server.put(PODS, target);
     let (allowed, said) = webhook.validate(&exec);

@@ -224,9 +224,8 @@ fn check_name(
             format!("{by} takes its image from {registry}, which reads like {known} and is not");
         checks.fail(&LOOK_ALIKE, path, message);
     } else if parameters.registries == Parameters::default().registries {
-        let message = format!(
-            "{by} takes its image from {registry}, and nobody said whether that is yours"
-        );
+        let message =
+            format!("{by} takes its image from {registry}, and nobody said whether that is yours");
         checks.unknown(&UNLISTED_REGISTRY, path, message);
     } else {
         let message = format!(

@@ -336,7 +336,9 @@ fn judge(
                 file
             })
             .collect();
-        files.into_iter().for_each(|file| review.settle(file));
+        for file in files {
+            review.settle(file);
+        }
     }
     progress.finish();
     review.exceptions = court.exceptions();

@@ -74,7 +74,7 @@ impl Kubernetes {
         let recipe = Recipe {
             tolerant: true,
             #[cfg(feature = "cluster")]
-            fed: constraints.as_ref().map(|constraints| constraints.feed()),
+            fed: constraints.as_ref().map(Constraints::feed),
             ..Recipe::default()
         };
         let Some(gate) = self.gate.gate("kubernetes", pack, recipe)? else {
