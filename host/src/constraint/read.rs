@@ -202,6 +202,7 @@ pub fn sources(
                         file: text.to_owned(),
                         position: None,
                         message: format!("{error:#}"),
+                        contained: false,
                     })),
                 }
             }
