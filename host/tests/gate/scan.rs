@@ -17,7 +17,6 @@ fn engine() -> (TempDir, Engine) {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     let engine = Engine::serve(folder.path(), None);
     for (path, file) in [
-        ("/info", "info"),
         ("/version", "version"),
         ("/containers/json?all=1", "containers"),
         ("/images/json", "images"),
@@ -35,7 +34,20 @@ fn engine() -> (TempDir, Engine) {
     ] {
         engine.show(path, &recorded(&format!("docker-engine/28.5/{file}.json")));
     }
+    // It runs on a host that this one is not, whatever this one is called.
+    engine.show(
+        "/info",
+        &info(|info| info["Name"] = "elsewhere.invalid".into()),
+    );
     (folder, engine)
+}
+
+/// What the engine of the recordings says of itself, with a change.
+fn info(change: impl FnOnce(&mut Value)) -> String {
+    let info = recorded("docker-engine/28.5/info.json");
+    let mut info = serde_json::from_str(&info).expect("a recording is JSON");
+    change(&mut info);
+    info.to_string()
 }
 
 /// Scans, and returns the exit code, the report and what was said.
@@ -53,14 +65,13 @@ fn scan(folder: &TempDir, arguments: &[&str]) -> (i32, Value, String) {
     (code, report, said)
 }
 
-/// The findings of a rule, as the files that they are in.
+/// The files in which a rule does not hold.
 fn found<'a>(report: &'a Value, rule: &str) -> Vec<&'a str> {
-    let findings = report["findings"]
-        .as_array()
-        .expect("a report has findings");
-    let of_rule = findings.iter().filter(|finding| finding["rule"] == rule);
-    of_rule
-        .map(|finding| finding["file"].as_str().expect("a finding has a file"))
+    let results = report["results"].as_array().expect("a report has results");
+    results
+        .iter()
+        .filter(|result| result["rule"] == rule && result["outcome"] == "fail")
+        .map(|result| result["file"].as_str().expect("a result has a file"))
         .collect()
 }
 
@@ -128,10 +139,13 @@ fn an_engine_that_is_not_there_is_an_error() {
 #[test]
 fn a_manager_shows_its_services() {
     let (folder, engine) = engine();
-    let mut info: Value = serde_json::from_str(&recorded("docker-engine/28.5/info.json"))
-        .expect("a recording is JSON");
-    info["Swarm"]["ControlAvailable"] = json!(true);
-    engine.show("/info", &info.to_string());
+    engine.show(
+        "/info",
+        &info(|info| {
+            info["Name"] = "elsewhere.invalid".into();
+            info["Swarm"]["ControlAvailable"] = true.into();
+        }),
+    );
     let service = json!([{
         "ID": "s1", "Version": {"Index": 1}, "CreatedAt": "", "UpdatedAt": "",
         "Spec": {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx:latest"}}},
