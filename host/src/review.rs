@@ -723,8 +723,11 @@ pub fn limit_ranges<'a>(objects: impl Iterator<Item = &'a Object>) -> HashMap<St
         .collect()
 }
 
+/// The `LimitRange`s by their namespace.
+pub type LimitRanges = HashMap<String, Arc<Value>>;
+
 /// Lets an object know the `LimitRange`s of its namespace.
-pub fn limit(object: &mut Object, ranges: &HashMap<String, Arc<Value>>) {
+pub fn limit(object: &mut Object, ranges: &LimitRanges) {
     if let Some(ranges) = ranges.get(&object.identity.namespace) {
         object
             .written

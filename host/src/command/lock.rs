@@ -23,7 +23,7 @@ pub(super) struct Lock {
     constraints: Vec<PathBuf>,
 
     #[command(flatten)]
-    lock: LockFile,
+    target: LockFile,
 
     #[command(flatten)]
     registry: RegistryArgs,
@@ -37,7 +37,7 @@ impl Lock {
             "there is no reference to lock: name some, or constraints that do with -c"
         );
         let registry = self.registry.open(None)?;
-        let file = self.lock.lock_file.clone();
+        let file = self.target.lock_file.clone();
         let former = if file.exists() {
             registry::Lock::read(&file)?.entries
         } else {

@@ -1,5 +1,10 @@
 //! The verbs of the command line: one file each, arguments and what they set in motion.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "what documents an argument is also its help, which knows no markup"
+)]
+
 #[cfg(all(target_os = "linux", feature = "cluster"))]
 mod access;
 #[cfg(feature = "gateway")]

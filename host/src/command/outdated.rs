@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use clap::Args;
@@ -45,8 +46,10 @@ impl Outdated {
                     "nothing newer meets it".to_owned()
                 };
                 let newest = newest.as_deref().unwrap_or("(none)");
-                text +=
-                    &format!("{reference}: {version} is locked, {newest} is the newest; {note}\n");
+                let _ = writeln!(
+                    text,
+                    "{reference}: {version} is locked, {newest} is the newest; {note}"
+                );
             }
             values.push(json!({
                 "reference": locked.reference,

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,18 +67,18 @@ impl Update {
                 .context("it was chosen from the lock")?;
             let now = registry.pin(&reference)?;
             if *now.digest() == former.digest {
-                text += &format!("{reference} is up to date\n");
+                let _ = writeln!(text, "{reference} is up to date");
                 continue;
             }
             let before = former.version.as_deref().unwrap_or("(digest)");
             let after = now.tag.as_deref().unwrap_or("(digest)");
-            text += &format!("{reference}: {before} becomes {after}\n");
+            let _ = writeln!(text, "{reference}: {before} becomes {after}");
             let old = Reference {
                 repository: reference.repository.clone(),
                 wanted: Wanted::Digest(former.version.clone(), former.digest.clone()),
             };
             for change in desk.changes(&old, &now.exact())? {
-                text += &format!("  {change}\n");
+                let _ = writeln!(text, "  {change}");
             }
             lock.set(Locked::new(&now));
         }

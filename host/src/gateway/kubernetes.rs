@@ -138,17 +138,17 @@ impl Webhook {
             set.rulebook.exceptions.len()
         );
         for broken in &set.rulebook.broken {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "constraint {} lets nothing pass, because it cannot be applied (policy {}): {}\n",
+                "constraint {} lets nothing pass, because it cannot be applied (policy {}): {}",
                 broken.name, broken.policy, broken.problem
             );
         }
         for problem in &set.problems {
-            let _ = write!(text, "problem: {problem}\n");
+            let _ = writeln!(text, "problem: {problem}");
         }
         for problem in self.gate.live().refused() {
-            let _ = write!(text, "not in force: {problem}\n");
+            let _ = writeln!(text, "not in force: {problem}");
         }
         if !known {
             text += "not ready: the namespaces of the cluster are not known yet\n";
@@ -314,10 +314,8 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
 
 /// How long a request may be judged: half of what its caller waits, and no more than `most`.
 fn within(uri: &Uri, most: Duration) -> Duration {
-    let query = uri.query().unwrap_or_default().split('&');
-    let timeout = query
-        .filter_map(|pair| pair.strip_prefix("timeout="))
-        .next();
+    let mut query = uri.query().unwrap_or_default().split('&');
+    let timeout = query.find_map(|pair| pair.strip_prefix("timeout="));
     timeout
         .and_then(duration)
         .map_or(most, |timeout| most.min(timeout / 2))

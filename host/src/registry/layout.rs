@@ -186,6 +186,10 @@ impl Index {
 
 /// What a tag or a digest stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and almost always it is the larger"
+)]
 pub enum Document {
     /// One artifact.
     Manifest(Manifest),

@@ -87,8 +87,11 @@ pub struct Meter {
     /// The bytes that came.
     pub bytes: AtomicU64,
     /// Is called whenever one of them changes.
-    pub show: Option<Box<dyn Fn(&Meter) + Send + Sync>>,
+    pub show: Option<Show>,
 }
+
+/// Shows how far downloads have come.
+pub(super) type Show = Box<dyn Fn(&Meter) + Send + Sync>;
 
 impl Meter {
     pub(super) fn add(&self, bytes: usize) {

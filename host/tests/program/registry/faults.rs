@@ -68,12 +68,9 @@ fn another_manifest_than_the_digest_names() {
 #[test]
 fn other_bytes_of_the_same_length() {
     let desk = Desk::with_policy();
-    desk.fake.misbehave(|request| match is_blob(request) {
-        true => {
-            let length = if request.path.contains("blobs") { 1 } else { 0 };
-            Some(reply(200, &vec![b' '; length]))
-        }
-        false => None,
+    desk.fake.misbehave(|request| {
+        let length = usize::from(request.path.contains("blobs"));
+        is_blob(request).then(|| reply(200, &vec![b' '; length]))
     });
     desk.refuses(&["pull", &desk.policy()], "promises 1 bytes");
     let manifest: serde_json::Value =

@@ -1,5 +1,7 @@
 //! Where a trust file applies, only what was signed as it asks is used.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::Desk;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -199,7 +201,6 @@ fn a_key_is_not_overwritten_and_not_shown() {
     ];
     let said = desk.refuses(&wrong, "does not open with this password");
     assert!(!said.contains("hunted"), "{said}");
-    use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(desk.path("a.key"))
         .expect("it is there")
         .permissions()
