@@ -223,7 +223,7 @@ fn evaluations(gate: &Gate, reviews: &[String]) -> (usize, Duration) {
             let matching = set
                 .catalog
                 .policies()
-                .filter(|policy| objects.iter().any(|object| policy.matching(&object.kind)));
+                .filter(|policy| objects.iter().any(|object| policy.judges(&object.kind)));
             judged.push(matching.count());
             let begun = Instant::now();
             black_box(court.judge("request", reading));
