@@ -20,7 +20,8 @@ REMAP := --remap-path-prefix=$(CURDIR)=/stridegate --remap-path-prefix=$(CARGO_H
 
 # The servers of the end-to-end tests, by a program of each of Debian's packages.
 # With KUBE_APISERVER, a real API server is asked, too: it needs etcd.
-SERVERS := $(if $(KUBE_APISERVER),etcd:etcd-server) curl:curl dockerd:docker.io containerd:containerd runc:runc iptables:iptables busybox:busybox-static
+SERVERS := $(if $(KUBE_APISERVER),etcd:etcd-server) curl:curl dockerd:docker.io containerd:containerd runc:runc iptables:iptables busybox:busybox-static \
+	docker-registry:docker-registry skopeo:skopeo
 
 COMPONENTS := $(patsubst policies/%/Cargo.toml,target/policies/%.wasm,$(wildcard policies/*/Cargo.toml))
 HOSTILE := target/hostile/hostile.wasm

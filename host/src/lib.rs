@@ -15,11 +15,16 @@ pub mod engine;
 
 pub mod policy;
 
+#[cfg(feature = "registry")]
+pub mod registry;
+
 pub mod catalog;
 
 pub mod constraint;
 
 pub mod review;
+
+pub mod difference;
 
 pub mod threat;
 

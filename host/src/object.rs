@@ -1,5 +1,6 @@
 //! An object: what a policy judges, and where its parts were written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -145,7 +146,12 @@ pub struct Written {
     pub namespace: Option<Arc<Node>>,
     /// What a connection leads into, in the shape that policies judge, if that is known.
     pub target: Option<Arc<Node>>,
+    /// What else is known from outside of it.
+    pub facts: Facts,
 }
+
+/// Facts from outside of an object, as JSON by the key under which policies ask for them.
+pub type Facts = BTreeMap<&'static str, Arc<Value>>;
 
 /// Who asks for what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

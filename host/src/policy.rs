@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
 
-use crate::engine::contract::{self, Check, Description, Outcome, Refusal};
+use crate::engine::contract::{self, Category, Check, Description, Outcome, Refusal};
 use crate::engine::{self, Cache, Code, Engine, Failure};
 use crate::object::{Kind, Object};
 
@@ -105,6 +105,18 @@ impl Policy {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.description.id
+    }
+
+    /// Its component.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The names of what its component exports.
+    pub fn exports(&self, engine: &Engine, cache: Option<&Cache>) -> anyhow::Result<Vec<String>> {
+        let code = self.code(engine, cache);
+        Ok(code.map_err(|error| anyhow::anyhow!("{error}"))?.exports())
     }
 
     /// Whether the policy judges objects of this kind.
@@ -218,6 +230,19 @@ impl Policy {
             Some(rule) => Err(format!("it does not answer its rule {rule:?}")),
             None => Ok(()),
         }
+    }
+}
+
+/// The name of a category of STRIDE as the contract writes it.
+#[must_use]
+pub fn category(category: Category) -> &'static str {
+    match category {
+        Category::Spoofing => "spoofing",
+        Category::Tampering => "tampering",
+        Category::Repudiation => "repudiation",
+        Category::InformationDisclosure => "information-disclosure",
+        Category::DenialOfService => "denial-of-service",
+        Category::ElevationOfPrivilege => "elevation-of-privilege",
     }
 }
 

@@ -19,8 +19,9 @@ use crate::constraint::{
 };
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
-use crate::object::{Content, Identity, Kind, Node, Object, Place, Position, Span, Text};
+use crate::object::{Content, Facts, Identity, Kind, Node, Object, Place, Position, Span, Text};
 use crate::policy::PolicyError;
+pub use crate::policy::category;
 use crate::source::{self, Format, Found, Images, InputFault, Reading};
 
 /// What is judged by what.
@@ -249,8 +250,8 @@ pub struct Counts {
     pub excepted: usize,
 }
 
-/// What a review means for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a review means for the caller; the worse wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// Nothing is refused.
     Clean,
@@ -303,8 +304,9 @@ impl Court<'_> {
             judged();
             file
         };
-        let mut files: Vec<FileReview> = if self.rulebook.selects_namespaces() {
-            // The labels of a Namespace may stand in another file than what lies in it.
+        let needs_all = self.rulebook.selects_namespaces() || self.rulebook.asks_for("limitRanges");
+        let mut files: Vec<FileReview> = if needs_all {
+            // A Namespace, and what it limits, may stand in another file than what lies in it.
             let mut readings: Vec<_> = inputs.into_par_iter().map(read).collect();
             place_in_namespaces(&mut readings);
             readings.into_par_iter().map(judge).collect()
@@ -472,7 +474,8 @@ impl Court<'_> {
         let case = Case {
             object,
             file,
-            passed: pass(object, self.images),
+            passed: pass(object),
+            facts: facts(object, self.images),
             position,
             previous: OnceCell::new(),
         };
@@ -486,7 +489,7 @@ impl Court<'_> {
     /// for that.
     fn judge_by(&self, group: &[&Arc<Constraint>], case: &Case, verdicts: &mut Verdicts) {
         let Some(first) = group.first() else { return };
-        match self.evaluate(first, case.object, &case.passed) {
+        match self.evaluate(first, case.object, case.passed.clone(), &case.facts) {
             Ok(checks) => {
                 let mut before = self.before(group, case, &checks);
                 for check in checks {
@@ -510,13 +513,19 @@ impl Court<'_> {
         &self,
         constraint: &Constraint,
         object: &Object,
-        passed: &contract::Object,
+        mut passed: contract::Object,
+        facts: &Facts,
     ) -> Result<Vec<contract::Check>, PolicyError> {
+        // What a policy does not ask for is none of its business.
+        let asked = &constraint.policy.description.context;
+        let asked = asked.iter().filter_map(|key| facts.get_key_value(&**key));
+        let asked: BTreeMap<_, &Value> = asked.map(|(key, fact)| (*key, &**fact)).collect();
+        passed.context = serde_json::to_string(&asked).unwrap_or_default();
         constraint.policy.evaluate(
             self.engine,
             self.cache,
             object,
-            passed,
+            &passed,
             &constraint.parameters,
         )
     }
@@ -538,8 +547,10 @@ impl Court<'_> {
             .previous
             .get_or_init(|| before::previous(case.object))
             .as_ref()?;
-        let passed = pass(previous, self.images);
-        let checks = self.evaluate(group.first()?, previous, &passed).ok()?;
+        let facts = facts(previous, self.images);
+        let checks = self
+            .evaluate(group.first()?, previous, pass(previous), &facts)
+            .ok()?;
         Some(Before::new(previous, &checks))
     }
 
@@ -668,13 +679,16 @@ struct Case<'a> {
     file: &'a FileReview,
     /// The object as it is passed to policies.
     passed: contract::Object,
+    /// What is known from outside of it.
+    facts: Facts,
     /// Where it begins.
     position: Position,
     /// The object as it was before an update, once that is asked for.
     previous: OnceCell<Option<Object>>,
 }
 
-/// Lets every object know the Namespace that it lies in, if that is among them.
+/// Lets every object know the Namespace that it lies in, and the `LimitRange`s there, if these are
+/// among them.
 fn place_in_namespaces(readings: &mut [(String, Reading)]) {
     let objects = readings.iter().flat_map(|(_, reading)| &reading.objects);
     let namespaces: HashMap<String, Arc<Node>> = objects
@@ -684,11 +698,41 @@ fn place_in_namespaces(readings: &mut [(String, Reading)]) {
             (object.identity.name.clone(), document)
         })
         .collect();
+    let ranges = limit_ranges(readings.iter().flat_map(|(_, reading)| &reading.objects));
     for (_, reading) in readings {
         for object in &mut reading.objects {
             let namespace = namespaces.get(&object.identity.namespace);
             object.written.namespace = namespace.map(Arc::clone);
+            limit(object, &ranges);
         }
+    }
+}
+
+/// The `LimitRange` objects of each namespace, as lists.
+pub fn limit_ranges<'a>(objects: impl Iterator<Item = &'a Object>) -> HashMap<String, Arc<Value>> {
+    let mut lists: HashMap<String, Vec<Value>> = HashMap::new();
+    for object in objects.filter(|object| object.kind == Kind::new("", "LimitRange")) {
+        if let Ok(range) = serde_json::to_value(&object.document) {
+            let namespace = object.identity.namespace.clone();
+            lists.entry(namespace).or_default().push(range);
+        }
+    }
+    lists
+        .into_iter()
+        .map(|(namespace, list)| (namespace, Arc::new(list.into())))
+        .collect()
+}
+
+/// The `LimitRange`s by their namespace.
+pub type LimitRanges = HashMap<String, Arc<Value>>;
+
+/// Lets an object know the `LimitRange`s of its namespace.
+pub fn limit(object: &mut Object, ranges: &LimitRanges) {
+    if let Some(ranges) = ranges.get(&object.identity.namespace) {
+        object
+            .written
+            .facts
+            .insert("limitRanges", Arc::clone(ranges));
     }
 }
 
@@ -825,17 +869,30 @@ fn is_in_string(node: &Node, at: usize) -> bool {
     }
 }
 
-/// The object as it is passed to policies.
-fn pass(object: &Object, images: &Images) -> contract::Object {
+/// What is known from outside of an object.
+fn facts(object: &Object, images: &Images) -> Facts {
+    let mut facts = object.written.facts.clone();
     let images = images.of(object);
-    let mut context = serde_json::Map::new();
     if !images.is_empty() {
-        context.insert("images".into(), images.into());
+        facts.insert("images", Arc::new(images.into()));
     }
-    let target = object.written.target.as_deref();
-    if let Some(target) = target.and_then(|target| serde_json::to_value(target).ok()) {
-        context.insert("target".into(), target);
+    let nodes = [
+        ("namespace", &object.written.namespace),
+        ("target", &object.written.target),
+    ];
+    for (key, node) in nodes {
+        if let Some(fact) = node
+            .as_deref()
+            .and_then(|node| serde_json::to_value(node).ok())
+        {
+            facts.insert(key, Arc::new(fact));
+        }
     }
+    facts
+}
+
+/// The object as it is passed to policies, without the facts that each may ask for.
+fn pass(object: &Object) -> contract::Object {
     contract::Object {
         kind: contract::Kind {
             group: object.kind.group.to_string(),
@@ -845,7 +902,7 @@ fn pass(object: &Object, images: &Images) -> contract::Object {
         name: object.identity.name.clone(),
         namespace: object.identity.namespace.clone(),
         document: serde_json::to_string(&object.document).unwrap_or_default(),
-        context: Value::Object(context).to_string(),
+        context: String::new(),
         request: object
             .written
             .request
@@ -1159,19 +1216,6 @@ pub const CATEGORIES: [Category; 6] = [
     Category::DenialOfService,
     Category::ElevationOfPrivilege,
 ];
-
-/// The name of a category of STRIDE as the contract writes it.
-#[must_use]
-pub fn category(category: Category) -> &'static str {
-    match category {
-        Category::Spoofing => "spoofing",
-        Category::Tampering => "tampering",
-        Category::Repudiation => "repudiation",
-        Category::InformationDisclosure => "information-disclosure",
-        Category::DenialOfService => "denial-of-service",
-        Category::ElevationOfPrivilege => "elevation-of-privilege",
-    }
-}
 
 /// The name of a severity as the contract writes it.
 #[must_use]

@@ -53,7 +53,9 @@ impl JudgeArgs {
             paths.iter().filter(|path| *path == "-").count() <= 1,
             "standard input (-) is given more than once; name it once"
         );
-        let loaded = self.policies.load(pack)?;
+        let loaded = self
+            .policies
+            .load_with(pack, &self.constraints.constraints)?;
         let found = paths.iter().flat_map(|path| source::walk(path)).collect();
         let inputs = source::group(found);
         let folders = paths.iter().map(Path::new).filter(|path| path.is_dir());

@@ -1,23 +1,56 @@
 //! The verbs of the command line: one file each, arguments and what they set in motion.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "what documents an argument is also its help, which knows no markup"
+)]
+
 #[cfg(all(target_os = "linux", feature = "cluster"))]
 mod access;
 #[cfg(feature = "gateway")]
 mod certs;
+#[cfg(feature = "registry")]
+mod copy;
 mod eval;
 mod explain;
 #[cfg(target_os = "linux")]
 mod facts;
+#[cfg(feature = "registry")]
+mod inspect;
 mod judge;
+#[cfg(feature = "registry")]
+mod keygen;
+#[cfg(feature = "registry")]
+mod load;
+#[cfg(feature = "registry")]
+mod lock;
+#[cfg(feature = "registry")]
+mod outdated;
 mod output;
 mod policies;
+#[cfg(feature = "registry")]
+mod pull;
+#[cfg(feature = "registry")]
+mod push;
+#[cfg(feature = "registry")]
+mod registry;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod replay;
-#[cfg(all(target_os = "linux", feature = "cluster"))]
+#[cfg(feature = "registry")]
+mod save;
+#[cfg(target_os = "linux")]
 mod scan;
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 mod serve;
+#[cfg(feature = "registry")]
+mod sign;
+#[cfg(feature = "registry")]
+mod tags;
 mod threats;
+#[cfg(feature = "registry")]
+mod update;
+#[cfg(feature = "registry")]
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,7 +86,33 @@ enum Verb {
     Threats(threats::Threats),
     #[cfg(target_os = "linux")]
     Facts(facts::Facts),
-    #[cfg(all(target_os = "linux", feature = "cluster"))]
+    #[cfg(feature = "registry")]
+    Push(push::Push),
+    #[cfg(feature = "registry")]
+    Pull(pull::Pull),
+    #[cfg(feature = "registry")]
+    Tags(tags::Tags),
+    #[cfg(feature = "registry")]
+    Inspect(inspect::Inspect),
+    #[cfg(feature = "registry")]
+    Copy(copy::Copy),
+    #[cfg(feature = "registry")]
+    Save(save::Save),
+    #[cfg(feature = "registry")]
+    Load(load::Load),
+    #[cfg(feature = "registry")]
+    Keygen(keygen::Keygen),
+    #[cfg(feature = "registry")]
+    Sign(sign::Sign),
+    #[cfg(feature = "registry")]
+    Verify(verify::Verify),
+    #[cfg(feature = "registry")]
+    Lock(lock::Lock),
+    #[cfg(feature = "registry")]
+    Outdated(outdated::Outdated),
+    #[cfg(feature = "registry")]
+    Update(update::Update),
+    #[cfg(target_os = "linux")]
     Scan(scan::Scan),
     #[cfg(feature = "gateway")]
     Certs(certs::Certs),
@@ -73,7 +132,33 @@ pub fn run(pack: &[Bundled]) -> ExitCode {
         Verb::Threats(verb) => verb.run(pack),
         #[cfg(target_os = "linux")]
         Verb::Facts(_) => facts::Facts::run(),
-        #[cfg(all(target_os = "linux", feature = "cluster"))]
+        #[cfg(feature = "registry")]
+        Verb::Push(verb) => verb.run(pack),
+        #[cfg(feature = "registry")]
+        Verb::Pull(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Tags(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Inspect(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Copy(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Save(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Load(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Keygen(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Sign(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Verify(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Lock(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Outdated(verb) => verb.run(),
+        #[cfg(feature = "registry")]
+        Verb::Update(verb) => verb.run(),
+        #[cfg(target_os = "linux")]
         Verb::Scan(verb) => verb.run(pack),
         #[cfg(feature = "gateway")]
         Verb::Certs(verb) => verb.run(),
@@ -118,8 +203,9 @@ fn say(line: &str) {
 /// Where policies come from and what they may use.
 #[derive(Args, Debug)]
 struct PolicyArgs {
-    /// A policy to load: a .wasm file, or a folder of them; can be given several times. The
-    /// bundled policies stay, unless --only is given
+    /// A policy to load: a .wasm file, a folder of them, or a reference to a registry as
+    /// oci://registry/repository:1.2.0; can be given several times. The bundled policies stay,
+    /// unless --only is given
     #[arg(short, long = "policy", value_name = "PATH")]
     policies: Vec<PathBuf>,
 
@@ -138,12 +224,21 @@ struct PolicyArgs {
     /// Compile all policies anew, and keep nothing
     #[arg(long)]
     no_cache: bool,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    lock: registry::LockArgs,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: registry::RegistryArgs,
 }
 
 /// What applies to what.
 #[derive(Args, Debug)]
 struct ConstraintArgs {
-    /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
+    /// Constraints and exceptions: a YAML or JSON file, a folder of them, or a bundle in a registry
+    /// as oci://registry/repository:1.2.0, whose policies are loaded too; can be given several
     /// times. Only what they name is applied, and what stands beside the judged files does not count
     #[arg(short, long = "constraints", value_name = "PATH")]
     constraints: Vec<PathBuf>,
@@ -203,7 +298,13 @@ impl ConstraintArgs {
         for source in sources {
             read(Ok(source), &mut rulebook);
         }
-        for source in Source::named(&self.constraints) {
+        let cache = loaded.cache.as_ref();
+        let named = constraint::sources(&self.constraints, &loaded.catalog, &loaded.engine, cache);
+        #[cfg(feature = "registry")]
+        for notice in loaded.catalog.notices() {
+            say(&format!("warning: {notice}"));
+        }
+        for source in named {
             read(source, &mut rulebook);
         }
         for file in folders
@@ -285,6 +386,11 @@ struct Loaded {
 
 impl PolicyArgs {
     fn load(&self, pack: &[Bundled]) -> anyhow::Result<Loaded> {
+        self.load_with(pack, &[])
+    }
+
+    /// Loads the policies, with those of the bundles among some paths of constraints.
+    fn load_with(&self, pack: &[Bundled], constraints: &[PathBuf]) -> anyhow::Result<Loaded> {
         let memory =
             usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
         let limits = Limits {
@@ -299,9 +405,12 @@ impl PolicyArgs {
         if !self.only {
             catalog.add_bundled(&engine, cache.as_ref(), pack);
         }
-        for path in &self.policies {
-            catalog.add_path(&engine, cache.as_ref(), path);
+        #[cfg(feature = "registry")]
+        {
+            let (access, lock) = (self.registry.clone(), self.lock.clone());
+            catalog.connect(move || access.open(lock.read()?));
         }
+        catalog.add_named(&engine, cache.as_ref(), &self.policies, constraints);
         if catalog.policies().next().is_none() && catalog.errors.is_empty() {
             return Err(anyhow!(
                 "there are no policies: this program was built without any; build it with make, or name some with --policy"
@@ -319,7 +428,7 @@ impl Loaded {
     /// What kept policies from being loaded, as errors of a review.
     fn errors(&self) -> Vec<ReviewError> {
         let errors = self.catalog.errors.iter().map(|failed| ReviewError {
-            file: Some(failed.origin.clone()),
+            file: Some(failed.origin.clone()).filter(|origin| !origin.is_empty()),
             position: None,
             policy: None,
             constraint: None,
@@ -333,7 +442,8 @@ impl Loaded {
 
     fn say_errors(&self) -> Decision {
         for failed in &self.catalog.errors {
-            say(&format!("error: {} {:#}", failed.origin, failed.error));
+            let text = format!("{} {:#}", failed.origin, failed.error);
+            say(&format!("error: {}", text.trim_start()));
         }
         if self.catalog.errors.is_empty() {
             Decision::Clean

@@ -53,6 +53,7 @@ impl Replay {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
         let engine = Engine::new(1, Limits::default())?;
         let recipe = Recipe {
+            base: None,
             bundled: if self.only { Vec::new() } else { pack.to_vec() },
             policies: self.policies,
             constraints: self.constraints,

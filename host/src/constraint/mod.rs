@@ -5,6 +5,8 @@ mod fields;
 mod inline;
 mod matching;
 mod read;
+#[cfg(feature = "registry")]
+mod trust;
 
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ pub use exception::{Exception, Grant, Status, Today};
 pub(crate) use fields::Fields;
 pub use inline::Comments;
 pub use matching::{Match, Subject};
-pub use read::{Problem, Source, read};
+pub use read::{Problem, Source, read, sources};
+#[cfg(feature = "registry")]
+pub use trust::read_trust;
 
 use crate::catalog::Catalog;
 use crate::policy::Policy;
@@ -142,6 +146,15 @@ impl Rulebook {
         constraints
             .chain(exceptions)
             .any(|matches| !matches.namespace_labels.is_empty())
+    }
+
+    /// Whether a policy that applies asks for a fact from outside, by its key.
+    #[must_use]
+    pub fn asks_for(&self, key: &str) -> bool {
+        let policies = self.constraints.iter();
+        policies
+            .flat_map(|constraint| &constraint.policy.description.context)
+            .any(|asked| asked == key)
     }
 }
 

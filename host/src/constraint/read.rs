@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use super::fields::Fields;
 use super::matching::{self, Expression, Kinds, Operator, Scope, Selector};
 use super::{API_VERSION, Broken, Constraint, Enforcement, Exception, Match, Rulebook};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, is_reference};
 use crate::engine::{Cache, Engine};
 use crate::object::{Content, Node, Position, Span, Text};
 use crate::policy::Policy;
@@ -92,6 +92,38 @@ impl Source {
         files.collect()
     }
 
+    /// The constraints in the files of a bundle.
+    #[cfg(feature = "registry")]
+    #[must_use]
+    pub fn of_bundle(bundle: &Path, files: &crate::registry::Files) -> Vec<Self> {
+        let files = files.iter();
+        let constraints = files.filter(|(path, _)| path.starts_with("constraints/"));
+        constraints
+            .map(|(path, content)| Self {
+                text: Text::new(
+                    format!("{}!{path}", bundle.display()),
+                    String::from_utf8_lossy(content),
+                ),
+                path: PathBuf::from(path),
+                named: true,
+                granted: true,
+            })
+            .collect()
+    }
+
+    /// The references to policies in a registry that it names. What is wrong with them is said
+    /// when the file is read.
+    #[cfg(feature = "registry")]
+    #[must_use]
+    pub fn references(&self) -> Vec<crate::registry::Reference> {
+        let documents = yaml::read(&self.text.content).documents;
+        let policies = documents
+            .iter()
+            .filter_map(|document| document.get("spec")?.text("policy"));
+        let meant = policies.filter(|policy| is_reference(policy));
+        meant.filter_map(|policy| policy.parse().ok()).collect()
+    }
+
     /// The files that an argument stands for: itself, or the YAML and JSON files of a folder.
     pub fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         let problem = |message: String| Problem {
@@ -137,6 +169,52 @@ impl Source {
     pub(crate) fn position(&self, span: Span) -> Position {
         self.text.position(span.range().start)
     }
+}
+
+/// The constraints that a user named: files, folders of them, and bundles in a registry. What
+/// they name in registries is pulled, all at once.
+#[must_use]
+pub fn sources(
+    paths: &[PathBuf],
+    catalog: &Catalog,
+    engine: &Engine,
+    cache: Option<&Cache>,
+) -> Vec<Result<Source, Problem>> {
+    #[cfg(not(feature = "registry"))]
+    let _ = (catalog, engine, cache);
+    let mut sources = Vec::new();
+    for path in paths {
+        match path.to_str().filter(|text| is_reference(text)) {
+            None => sources.extend(Source::named(std::slice::from_ref(path))),
+            // The catalog says of what it cannot load that it cannot.
+            #[cfg(not(feature = "registry"))]
+            Some(_) => {}
+            #[cfg(feature = "registry")]
+            Some(text) => {
+                let files = text
+                    .parse()
+                    .and_then(|reference| catalog.files(engine, cache, &reference));
+                match files {
+                    Ok(files) => {
+                        sources.extend(Source::of_bundle(path, &files).into_iter().map(Ok));
+                    }
+                    Err(error) => sources.push(Err(Problem {
+                        file: text.to_owned(),
+                        position: None,
+                        message: format!("{error:#}"),
+                        contained: false,
+                    })),
+                }
+            }
+        }
+    }
+    #[cfg(feature = "registry")]
+    {
+        let read = sources.iter().filter_map(|source| source.as_ref().ok());
+        let references: Vec<_> = read.flat_map(Source::references).collect();
+        catalog.prefetch(engine, cache, &references);
+    }
+    sources
 }
 
 /// Reads the constraints and exceptions of a file into a rulebook; what is wrong is noted, and
@@ -342,17 +420,40 @@ impl Reader<'_> {
         name
     }
 
-    /// The policy by its name, or from a file that is named from the folder of the constraint.
+    /// The policy that a reference to a registry stands for.
+    fn remote_policy(&mut self, name: &str, span: Span) -> Option<Arc<Policy>> {
+        if !self.source.named {
+            self.problem(span, "a file that was found beside what is judged reaches no registry; name it with -c, or the policy with -p");
+            return None;
+        }
+        #[cfg(feature = "registry")]
+        let followed = name
+            .parse()
+            .and_then(|reference| self.catalog.follow(self.engine, self.cache, &reference));
+        #[cfg(not(feature = "registry"))]
+        let followed = Err(anyhow::anyhow!(
+            "{name}: this program was built without the feature registry"
+        ));
+        followed
+            .map_err(|error: anyhow::Error| self.problem(span, format!("{error:#}")))
+            .ok()
+    }
+
+    /// The policy by its name, by a reference, or from a file that is named from the folder of the
+    /// constraint.
     fn policy(&mut self, spec: &Fields) -> Option<Arc<Policy>> {
         let (name, span) = spec.required("policy", self.problems)?;
         if let Some(policy) = self.catalog.get(name) {
             return Some(Arc::clone(policy));
         }
+        if is_reference(name) {
+            return self.remote_policy(name, span);
+        }
         if Path::new(name).extension() != Some("wasm".as_ref()) {
             let known: Vec<&str> = self.catalog.policies().map(|policy| policy.id()).collect();
             let advice = match nearest(name, &known) {
                 Some(near) => format!("did you mean {near}?"),
-                None => "stridegate policies lists them; a file is named by its path, which ends in .wasm".into(),
+                None => "stridegate policies lists them; a file is named by its path, which ends in .wasm, and one in a registry by oci://".into(),
             };
             self.problem(span, format!("there is no policy {name:?}; {advice}"));
             return None;

@@ -33,7 +33,7 @@ mod bindings {
 pub use bindings::exports::stridegate::policy::mitigation as contract;
 
 /// The interface that this host speaks.
-const INTERFACE: &str = "stridegate:policy/mitigation@0.1.0";
+pub const INTERFACE: &str = "stridegate:policy/mitigation@0.1.0";
 
 /// How often the clock of the deadlines ticks.
 const TICK: Duration = Duration::from_millis(10);
@@ -332,6 +332,14 @@ impl ResourceLimiter for Guard {
 }
 
 impl Code {
+    /// The names of what the component exports.
+    #[must_use]
+    pub fn exports(&self) -> Vec<String> {
+        let component = self.policy.instance_pre().component().component_type();
+        let exports = component.exports(self.policy.engine());
+        exports.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// What the policy says of itself.
     pub fn describe(&self, engine: &Engine) -> Result<contract::Description, Failure> {
         self.call(engine, 0, |policy, store| policy.call_describe(store))

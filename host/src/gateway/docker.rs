@@ -10,20 +10,21 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use serde_json::json;
-use stridegate_shapes::container;
+use serde_json::Value;
+use stridegate_shapes::{container, exec};
+use tokio::sync::OnceCell;
 
 use super::server::{Reply, Unread, reply};
 use super::{Asked, Gate, Ruling};
 use crate::collect::engine::{Address, Answer, Client, escape};
 use crate::engine::hex;
 use crate::object::{Object, Text};
-use crate::source::{Call, Images, Lookup, Reading};
+use crate::source::{Call, Images, Lookup, Reading, json};
 
 /// The media type of the plugin protocol.
 const MEDIA: &str = "application/vnd.docker.plugins.v1.2+json";
@@ -57,6 +58,7 @@ pub struct Plugin {
     mark: String,
     buildkit: BuildKit,
     histories: Mutex<Histories>,
+    info: OnceCell<Option<Arc<Value>>>,
 }
 
 /// The histories of images by their id, as the engine tells them: they never change.
@@ -79,6 +81,7 @@ impl Plugin {
             mark,
             buildkit,
             histories: Mutex::default(),
+            info: OnceCell::new(),
         })
     }
 
@@ -103,7 +106,7 @@ impl Plugin {
             (&Method::POST, "/Plugin.Activate") => reply(
                 StatusCode::OK,
                 MEDIA,
-                json!({"Implements": ["authz"]}).to_string(),
+                serde_json::json!({"Implements": ["authz"]}).to_string(),
             ),
             (&Method::POST, "/AuthZPlugin.AuthZReq") => {
                 verdict(StatusCode::OK, &self.authorize(at, body).await)
@@ -115,7 +118,7 @@ impl Plugin {
                 reply(
                     StatusCode::NOT_FOUND,
                     MEDIA,
-                    json!({"Err": message}).to_string(),
+                    serde_json::json!({"Err": message}).to_string(),
                 )
             }
         }
@@ -172,6 +175,10 @@ impl Plugin {
             Ok(images) => images,
             Err(error) => return self.gate.rule(&asked, Ruling::denial(format!("{error:#}"))),
         };
+        if let Err(error) = self.learn(&mut reading).await {
+            let denial = Ruling::denial(format!("{error:#}"));
+            return self.gate.rule(&asked, denial);
+        }
         // The engine will not make a container of an image that it has not, and its client pulls
         // it when it hears so. Should it have it by then, the container is judged when it starts.
         let pending = absent && call.endpoint_name() == "container.create";
@@ -198,18 +205,42 @@ impl Plugin {
         }
     }
 
+    /// Lets objects know what policies ask for: the container of an exec, and the engine itself.
+    async fn learn(&self, reading: &mut Reading) -> anyhow::Result<()> {
+        let set = self.gate.live().current();
+        for object in &mut reading.objects {
+            if object.kind == exec::KIND && set.rulebook.asks_for("target") {
+                let container = object.document.text("ContainerID").unwrap_or_default();
+                let path = format!("/containers/{}/json", escape(container));
+                if let Answer::Found(text) = self.engine.get(&path).await? {
+                    let target = json::read(&text)
+                        .map_err(|fault| anyhow!("the engine's container: {}", fault.message))?;
+                    object.written.target = Some(Arc::new(target));
+                }
+            }
+            // It changes only with the host: the first answer holds.
+            if object.kind == container::KIND && set.rulebook.asks_for("info") {
+                let info = self.info.get_or_try_init(|| async {
+                    match self.engine.get("/info").await? {
+                        Answer::Found(text) => {
+                            anyhow::Ok(Some(Arc::new(serde_json::from_str(&text)?)))
+                        }
+                        Answer::Absent => Ok(None),
+                    }
+                });
+                if let Some(info) = info.await? {
+                    object.written.facts.insert("info", Arc::clone(info));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What the engine knows of the images of objects, and whether it has not one of them.
     async fn images(&self, reading: &Reading) -> anyhow::Result<(Images, bool)> {
         let mut images = Images::default();
         let set = self.gate.live().current();
-        let wanted = set.rulebook.constraints.iter().any(|constraint| {
-            constraint
-                .policy
-                .description
-                .context
-                .iter()
-                .any(|key| key == "images")
-        });
+        let wanted = set.rulebook.asks_for("images");
         let mut absent = false;
         for reference in reading.objects.iter().filter(|_| wanted).filter_map(image) {
             match self
@@ -223,7 +254,7 @@ impl Plugin {
                     images
                         .insert(reference, &inspect, history.as_deref())
                         .map_err(|fault| {
-                            anyhow::anyhow!("the engine's image {reference}: {}", fault.message)
+                            anyhow!("the engine's image {reference}: {}", fault.message)
                         })?;
                 }
             }
@@ -306,7 +337,7 @@ fn verdict(status: StatusCode, ruling: &Ruling) -> Reply {
     reply(
         status,
         MEDIA,
-        json!({"Allow": allow, "Msg": message}).to_string(),
+        serde_json::json!({"Allow": allow, "Msg": message}).to_string(),
     )
 }
 

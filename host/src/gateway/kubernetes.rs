@@ -138,17 +138,17 @@ impl Webhook {
             set.rulebook.exceptions.len()
         );
         for broken in &set.rulebook.broken {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "constraint {} lets nothing pass, because it cannot be applied (policy {}): {}\n",
+                "constraint {} lets nothing pass, because it cannot be applied (policy {}): {}",
                 broken.name, broken.policy, broken.problem
             );
         }
         for problem in &set.problems {
-            let _ = write!(text, "problem: {problem}\n");
+            let _ = writeln!(text, "problem: {problem}");
         }
         for problem in self.gate.live().refused() {
-            let _ = write!(text, "not in force: {problem}\n");
+            let _ = writeln!(text, "not in force: {problem}");
         }
         if !known {
             text += "not ready: the namespaces of the cluster are not known yet\n";

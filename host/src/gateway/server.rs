@@ -238,7 +238,7 @@ impl Stream {
     {
         match self {
             Self::Unix(stream) => {
-                connection(stream, Http::default(), limits, watcher, answer).await
+                connection(stream, Http::default(), limits, watcher, answer).await;
             }
             Self::Tcp(stream, None) => {
                 connection(stream, Http::default(), limits, watcher, answer).await;

@@ -1,26 +1,31 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Say;
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Rulebook, Source};
+use crate::constraint::{self, Problem, Rulebook, Source};
 use crate::engine::{Engine, hex};
 
 /// How often it is looked whether a file has changed.
 pub const POLL: Duration = Duration::from_secs(2);
 
+/// How often registries are asked whether what references stand for has moved.
+const FOLLOW: Duration = Duration::from_mins(1);
+
 /// What a set is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Recipe {
+    /// What references to registries are followed with; without, they are errors.
+    pub base: Option<Arc<Catalog>>,
     /// The policies that are part of the program; empty to leave them out.
     pub bundled: Vec<Bundled>,
-    /// Policies: files, and folders of them.
+    /// Policies: files, folders of them, and references to registries.
     pub policies: Vec<PathBuf>,
-    /// Constraints and exceptions: files, and folders of them.
+    /// Constraints and exceptions: files, folders of them, and bundles in registries.
     pub constraints: Vec<PathBuf>,
     /// Constraints and exceptions from elsewhere.
     pub fed: Option<Arc<Feed>>,
@@ -55,6 +60,8 @@ pub struct Set {
     pub rulebook: Rulebook,
     /// Names what it was made of, in hexadecimal: equal sets have equal names.
     pub digest: String,
+    /// The digest of the files among that.
+    files: String,
     /// What is wrong with parts of it.
     pub problems: Vec<String>,
 }
@@ -76,37 +83,63 @@ impl Set {
 
 impl Recipe {
     /// Makes a set; the error lists everything that is wrong. Components that `before` holds are
-    /// not compiled anew.
+    /// not compiled anew, and of those that are part of the program only what a constraint may
+    /// name is compiled.
     pub fn make(&self, engine: &Engine, before: Option<&Set>) -> Result<Set, Vec<String>> {
-        let digest = self.digest();
-        let mut catalog = before
-            .map(|before| before.catalog.renew())
-            .unwrap_or_default();
-        catalog.add_bundled(engine, None, &self.bundled);
-        for path in &self.policies {
-            catalog.add_path(engine, None, path);
+        let files = self.digest();
+        let renewed = || {
+            let base = before.map(|before| &before.catalog);
+            let base = base.or(self.base.as_deref());
+            base.map(Catalog::renew).unwrap_or_default()
+        };
+        let catalog = renewed();
+        let fed = self.fed.iter().flat_map(|fed| fed.texts());
+        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
+        let sources: Vec<Result<Source, Problem>> =
+            constraint::sources(&self.constraints, &catalog, engine, None)
+                .into_iter()
+                .chain(fed)
+                .collect();
+        let named = |(name, _): &&Bundled| {
+            let mut texts = sources.iter().flatten().map(|source| &source.text.content);
+            texts.any(|text| text.contains(name))
+        };
+        let needed: Vec<Bundled> = self.bundled.iter().filter(named).copied().collect();
+        let made = self.make_of(&needed, catalog, &sources, engine, before, &files);
+        let is_good = made.as_ref().is_ok_and(|set| set.problems.is_empty());
+        if is_good || needed.len() == self.bundled.len() {
+            return made;
         }
+        // What a wrong name was meant to be is said by all the names that there are.
+        self.make_of(&self.bundled, renewed(), &sources, engine, before, &files)
+    }
+
+    fn make_of(
+        &self,
+        bundled: &[Bundled],
+        mut catalog: Catalog,
+        sources: &[Result<Source, Problem>],
+        engine: &Engine,
+        before: Option<&Set>,
+        files: &str,
+    ) -> Result<Set, Vec<String>> {
+        catalog.add_bundled(engine, None, bundled);
+        catalog.add_named(engine, None, &self.policies, &self.constraints);
         let failed = catalog.errors.iter();
         let mut contained: Vec<String> = failed
-            .map(|failed| format!("{} {:#}", failed.origin, failed.error))
+            .map(|failed| {
+                let text = format!("{} {:#}", failed.origin, failed.error);
+                text.trim_start().to_owned()
+            })
             .collect();
         let mut rulebook = Rulebook::default();
         let mut problems = Vec::new();
-        let fed = self.fed.iter().flat_map(|fed| fed.texts());
-        let fed = fed.map(|(name, text)| Ok(Source::fed(&name, text)));
-        for source in Source::named(&self.constraints).into_iter().chain(fed) {
+        for source in sources {
             match source {
                 Ok(source) => {
-                    constraint::read(
-                        &source,
-                        &catalog,
-                        engine,
-                        None,
-                        &mut rulebook,
-                        &mut problems,
-                    );
+                    constraint::read(source, &catalog, engine, None, &mut rulebook, &mut problems);
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.clone()),
             }
         }
         let mut wrong = Vec::new();
@@ -139,9 +172,10 @@ impl Recipe {
             return Err(wrong);
         }
         let mut set = Set {
+            digest: name(files, &catalog),
+            files: files.to_owned(),
             catalog,
             rulebook,
-            digest,
             problems: contained,
         };
         if let Some(before) = before {
@@ -178,6 +212,24 @@ impl Recipe {
         }
         hex(&digest.finalize())
     }
+}
+
+/// The name of a set: its files, and what was pulled for it.
+fn name(files: &str, catalog: &Catalog) -> String {
+    #[cfg(feature = "registry")]
+    {
+        let pulled = catalog.pulled();
+        if !pulled.is_empty() {
+            let lines = pulled.iter();
+            let lines = lines.map(|(reference, digest)| format!("{reference} {digest}\n"));
+            return crate::engine::digest(
+                (files.to_owned() + &lines.collect::<String>()).as_bytes(),
+            );
+        }
+    }
+    #[cfg(not(feature = "registry"))]
+    let _ = catalog;
+    files.to_owned()
 }
 
 /// A path, or what stands in the folder that it names.
@@ -221,7 +273,7 @@ impl Live {
     pub fn new(recipe: Recipe, engine: Engine) -> Result<Self, Vec<String>> {
         let set = recipe.make(&engine, None)?;
         Ok(Self {
-            seen: Mutex::new(set.digest.clone()),
+            seen: Mutex::new(set.files.clone()),
             current: RwLock::new(Arc::new(set)),
             refused: Mutex::default(),
             recipe,
@@ -255,13 +307,32 @@ impl Live {
         if *seen == digest {
             return Renewal::Same;
         }
+        self.replace(&mut seen, digest)
+    }
+
+    /// Asks the registries whether what references stand for has moved, and puts that in force if
+    /// it is good. Blocks while registries answer.
+    #[cfg(feature = "registry")]
+    pub fn follow(&self) -> Renewal {
+        match self.current().catalog.has_moved() {
+            Ok(false) => self.renew(),
+            Ok(true) => {
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let digest = self.recipe.digest();
+                self.replace(&mut seen, digest)
+            }
+            Err(error) => Renewal::Kept(vec![format!("{error:#}")]),
+        }
+    }
+
+    fn replace(&self, seen: &mut String, digest: String) -> Renewal {
         *seen = digest;
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         match self.recipe.make(&self.engine, Some(&self.current())) {
             Ok(set) => {
                 refused.clear();
                 // What was read while files changed is looked at again.
-                seen.clone_from(&set.digest);
+                seen.clone_from(&set.files);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
                 Renewal::Renewed
             }
@@ -281,6 +352,7 @@ impl Live {
         hang_up: impl Fn() + Send,
     ) -> std::io::Result<()> {
         let mut signals = signal(SignalKind::hangup())?;
+        let mut followed = Instant::now();
         loop {
             let asked = tokio::select! {
                 _ = signals.recv() => true,
@@ -290,7 +362,18 @@ impl Live {
                 hang_up();
             }
             let live = Arc::clone(&self);
-            let renewal = tokio::task::spawn_blocking(move || live.renew()).await;
+            let follows = asked || followed.elapsed() >= FOLLOW;
+            if follows {
+                followed = Instant::now();
+            }
+            let renewal = tokio::task::spawn_blocking(move || {
+                #[cfg(feature = "registry")]
+                if follows {
+                    return live.follow();
+                }
+                live.renew()
+            })
+            .await;
             let renewal = renewal.unwrap_or_else(|error| Renewal::Kept(vec![error.to_string()]));
             match &renewal {
                 Renewal::Same if asked => say("reload: nothing has changed"),

@@ -20,6 +20,7 @@ pub(super) fn previous(object: &Object) -> Option<Object> {
     previous.identity = std::sync::Arc::clone(&object.identity);
     previous.written = Written {
         namespace: object.written.namespace.clone(),
+        facts: object.written.facts.clone(),
         ..previous.written
     };
     Some(previous)

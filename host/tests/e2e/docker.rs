@@ -1,5 +1,6 @@
 //! A Docker engine with Stridegate at its gate.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -341,6 +342,9 @@ fn docker() {
     world.allows(&["tag", "bb:built", "bb:tagged"]);
     world.allows(&["commit", "c1", "bb:committed"]);
 
+    say("a scan sees what was started");
+    scan(&world);
+
     say("only committers make images, and on a Unix socket nobody is known to be one");
     world.constraints(&format!("{CONSTRAINTS}{COMMITTERS}"));
     world.denies("image-commit/", &["commit", "c1", "evil:1"]);
@@ -439,6 +443,44 @@ fn docker() {
     assert_eq!(own, 0, "the gate's own questions are no decisions");
     world.allows(&["rm", "-f", "c1"]);
     assert!(matches!(world.engine.child.try_wait(), Ok(None)));
+}
+
+/// That a scan judges everything that the `docker` command lists, and how the daemon was started.
+fn scan(world: &World) {
+    let output = Command::new(STRIDEGATE)
+        .current_dir(world.folder.path())
+        .args(["scan", "docker", "-o", "json", "--host"])
+        .arg(format!("unix://{}", world.path("docker.sock").display()))
+        .output()
+        .expect("the program can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(report["summary"]["errors"], 0, "{}", report["errors"]);
+    let results = report["results"].as_array().expect("a report has results");
+    let judged = |file: &str| results.iter().any(|result| result["file"] == file);
+    for (kind, list) in [
+        ("container", &["ps", "-a", "--format", "{{.Names}}"][..]),
+        ("network", &["network", "ls", "--format", "{{.Name}}"]),
+        ("volume", &["volume", "ls", "--format", "{{.Name}}"]),
+    ] {
+        let (success, names) = world.docker(list);
+        assert!(success && !names.trim().is_empty(), "{kind}: {names}");
+        for name in names.lines() {
+            let judged = judged(&format!("{kind}/{name}"));
+            assert!(judged, "{kind}/{name} was not judged: {said}");
+        }
+    }
+    let (_, ids) = world.docker(&["images", "-q"]);
+    let ids: BTreeSet<&str> = ids.lines().collect();
+    let files = results.iter().filter_map(|result| result["file"].as_str());
+    let images: BTreeSet<&str> = files.filter(|file| file.starts_with("image/")).collect();
+    assert_eq!(images.len(), ids.len(), "{images:?}");
+    assert!(judged("image/bb:imported"), "{said}");
+    let daemon = results
+        .iter()
+        .any(|result| result["object"]["kind"] == "DaemonConfig");
+    assert!(daemon, "how the daemon was started was not judged: {said}");
 }
 
 /// Requests that reach an engine and are executed if nobody understands them.

@@ -3,6 +3,8 @@
 
 mod docker;
 mod kubernetes;
+#[cfg(all(feature = "gateway", feature = "registry"))]
+mod registry;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

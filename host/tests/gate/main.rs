@@ -2,8 +2,15 @@
 
 mod calls;
 mod docker;
+#[cfg(feature = "registry")]
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../program/registry/fake.rs"]
+mod fake;
+#[cfg(feature = "registry")]
+mod follow;
 mod peer;
 mod renewal;
+mod scan;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -260,41 +267,21 @@ fn create(user: &str) -> Value {
     json!({"Image": "bb:imported", "User": user, "Cmd": ["true"], "HostConfig": {}})
 }
 
-/// An engine that shows what it was told to. Before it answers it asks the plugin about the
-/// question, as a real one does.
+/// An engine that shows what it was told to. Where there is a plugin, it asks that about each
+/// question before it answers, as a real one does.
+#[derive(Clone)]
 struct Engine {
     shows: Arc<Mutex<BTreeMap<String, String>>>,
     asked: Arc<Mutex<Vec<String>>>,
     /// Whether answers are held back.
     held: Arc<AtomicBool>,
+    /// The question at which it dies.
+    fatal: Arc<Mutex<Option<String>>>,
 }
 
 impl Engine {
     fn start(folder: &Path) -> Self {
-        let listener =
-            UnixListener::bind(folder.join("engine.sock")).expect("the folder can be written");
-        let engine = Self {
-            shows: Arc::default(),
-            asked: Arc::default(),
-            held: Arc::default(),
-        };
-        let (shows, asked, held) = (
-            Arc::clone(&engine.shows),
-            Arc::clone(&engine.asked),
-            Arc::clone(&engine.held),
-        );
-        let plugin = folder.join("plugin.sock");
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (shows, asked, held, plugin) = (
-                    Arc::clone(&shows),
-                    Arc::clone(&asked),
-                    Arc::clone(&held),
-                    plugin.clone(),
-                );
-                std::thread::spawn(move || Self::answer(stream, &shows, &asked, &held, &plugin));
-            }
-        });
+        let engine = Self::serve(folder, Some(folder.join("plugin.sock")));
         engine.show(
             "/images/bb:imported/json",
             &recorded("docker-engine/28.5/image-imported.json"),
@@ -304,6 +291,29 @@ impl Engine {
             &recorded("docker-engine/28.5/history-imported.json"),
         );
         engine
+    }
+
+    fn serve(folder: &Path, plugin: Option<PathBuf>) -> Self {
+        let socket = folder.join("engine.sock");
+        let listener = UnixListener::bind(&socket).expect("the folder can be written");
+        let engine = Self {
+            shows: Arc::default(),
+            asked: Arc::default(),
+            held: Arc::default(),
+            fatal: Arc::default(),
+        };
+        let served = engine.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (engine, plugin, socket) = (served.clone(), plugin.clone(), socket.clone());
+                std::thread::spawn(move || engine.answer(stream, plugin.as_deref(), &socket));
+            }
+        });
+        engine
+    }
+
+    fn dies_at(&self, path: &str) {
+        *self.fatal.lock().expect("nothing panics") = Some(path.into());
     }
 
     fn show(&self, path: &str, body: &str) {
@@ -317,13 +327,7 @@ impl Engine {
         self.asked.lock().expect("nothing panics").clone()
     }
 
-    fn answer(
-        mut stream: UnixStream,
-        shows: &Mutex<BTreeMap<String, String>>,
-        asked: &Mutex<Vec<String>>,
-        held: &AtomicBool,
-        plugin: &Path,
-    ) {
+    fn answer(&self, mut stream: UnixStream, plugin: Option<&Path>, socket: &Path) {
         let mut headers = serde_json::Map::new();
         let mut reader = BufReader::new(stream.try_clone().expect("a socket can be shared"));
         let mut first = String::new();
@@ -340,21 +344,30 @@ impl Engine {
                 headers.insert(name.into(), value.into());
             }
         }
-        asked.lock().expect("nothing panics").push(path.clone());
+        self.asked
+            .lock()
+            .expect("nothing panics")
+            .push(path.clone());
+        if self.fatal.lock().expect("nothing panics").as_ref() == Some(&path) {
+            std::fs::remove_file(socket).expect("an engine dies once");
+            return;
+        }
         let question =
             json!({"RequestMethod": "GET", "RequestUri": path, "RequestHeaders": headers});
-        let mut peer = UnixStream::connect(plugin).expect("the plugin listens");
-        peer.write_all(request("/AuthZPlugin.AuthZReq", &question.to_string()).as_bytes())
-            .expect("the plugin reads");
-        let (_, verdict) = answer(&mut peer);
-        while held.load(Ordering::Relaxed) {
+        let denied = plugin.is_some_and(|plugin| {
+            let mut peer = UnixStream::connect(plugin).expect("the plugin listens");
+            peer.write_all(request("/AuthZPlugin.AuthZReq", &question.to_string()).as_bytes())
+                .expect("the plugin reads");
+            answer(&mut peer).1["Allow"] != true
+        });
+        while self.held.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
-        let shown = shows.lock().expect("nothing panics").get(&path).cloned();
+        let shows = self.shows.lock().expect("nothing panics");
+        let shown = shows.get(&path).cloned();
+        drop(shows);
         let (status, body) = match shown {
-            _ if verdict["Allow"] != true => {
-                ("403 Forbidden", "{\"message\":\"denied\"}".to_owned())
-            }
+            _ if denied => ("403 Forbidden", "{\"message\":\"denied\"}".to_owned()),
             Some(body) => ("200 OK", body),
             None => (
                 "404 Not Found",

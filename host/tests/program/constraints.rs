@@ -280,7 +280,7 @@ fn a_found_file_loads_no_code() {
         report["errors"][0]["message"]
             .as_str()
             .unwrap()
-            .contains("loads a policy"),
+            .contains("loads no policy"),
         "{report:#}"
     );
     let named = folder.path().join("tree/stridegate.yaml");

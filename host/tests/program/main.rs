@@ -8,6 +8,8 @@ mod deploy;
 mod eval;
 mod hostile;
 mod layers;
+#[cfg(feature = "registry")]
+mod registry;
 mod threats;
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use crate::collect::cluster::{Cluster, Namespaces, Page, Resource, Selection};
 use crate::constraint::{Rulebook, Source, Today};
 use crate::object::{Kind, Text};
 use crate::report::openreports;
-use crate::review::{Court, Decision, FileReview, Review, owners};
+use crate::review::{Court, Decision, FileReview, Review, limit, limit_ranges, owners};
 use crate::source::{Format, Images, Reading, read_text};
 
 /// Judge what a cluster holds, through its API server: every kind that a policy knows, page by page
@@ -94,6 +94,11 @@ impl ScanCluster {
         } else {
             Namespaces::new()
         };
+        let ranges = if rulebook.asks_for("limitRanges") {
+            runtime.block_on(limit_ranges_of(&cluster))
+        } else {
+            HashMap::new()
+        };
         let (sender, mut pages) = mpsc::channel(1);
         runtime.spawn(fetch(
             cluster.clone(),
@@ -101,7 +106,7 @@ impl ScanCluster {
             self.namespaces.clone(),
             sender,
         ));
-        let mut review = judge(&loaded, &rulebook, &namespaces, &mut pages);
+        let mut review = judge(&loaded, &rulebook, &namespaces, &ranges, &mut pages);
         review.errors.extend(loaded.errors());
         review.errors.extend(problems);
         let reports = openreports::resources(&review, now());
@@ -258,11 +263,34 @@ async fn fetch(
     }
 }
 
+/// The `LimitRange`s of each namespace; none if they may not be read, which is said.
+async fn limit_ranges_of(cluster: &Cluster) -> HashMap<String, Arc<Value>> {
+    let read = async {
+        let mut ranges = Vec::new();
+        for resource in cluster.resources(&[Kind::new("", "LimitRange")]).await? {
+            ranges.extend(cluster.all(&resource, Selection::default()).await?.items);
+        }
+        anyhow::Ok(ranges)
+    };
+    let items = read.await.unwrap_or_else(|error| {
+        say(&format!(
+            "the limits that namespaces give to containers are not known: {error:#}"
+        ));
+        Vec::new()
+    });
+    let objects = items.iter().flat_map(|item| {
+        let text = Arc::new(Text::new("LimitRange", item.to_string()));
+        read_text(&text, "LimitRange", Some(Format::Manifest)).objects
+    });
+    limit_ranges(objects.collect::<Vec<_>>().iter())
+}
+
 /// Judges pages as they come.
 fn judge(
     loaded: &Loaded,
     rulebook: &Rulebook,
     namespaces: &Namespaces,
+    ranges: &HashMap<String, Arc<Value>>,
     pages: &mut mpsc::Receiver<Fetched>,
 ) -> Review {
     let court = Court {
@@ -295,7 +323,7 @@ fn judge(
         let readings: Vec<(String, Reading)> = page
             .items
             .par_iter()
-            .map(|item| read(&resource, item, namespaces))
+            .map(|item| read(&resource, item, namespaces, ranges))
             .collect();
         for (_, reading) in &readings {
             makers.extend(owners(&reading.objects).map(str::to_owned));
@@ -318,7 +346,12 @@ fn judge(
 }
 
 /// An object as a text, by the name with which `kubectl get` finds it.
-fn read(resource: &Resource, item: &Value, namespaces: &Namespaces) -> (String, Reading) {
+fn read(
+    resource: &Resource,
+    item: &Value,
+    namespaces: &Namespaces,
+    ranges: &HashMap<String, Arc<Value>>,
+) -> (String, Reading) {
     let metadata = &item["metadata"];
     let text = |key: &str| metadata[key].as_str().unwrap_or_default();
     let mut name = format!("{}/{}", resource.full_name(), text("name"));
@@ -331,6 +364,7 @@ fn read(resource: &Resource, item: &Value, namespaces: &Namespaces) -> (String, 
     let namespace = namespaces.get(text("namespace"));
     for object in &mut reading.objects {
         object.written.namespace = namespace.map(Arc::clone);
+        limit(object, ranges);
     }
     (name, reading)
 }

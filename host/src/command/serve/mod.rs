@@ -47,12 +47,13 @@ impl Serve {
 #[derive(Args, Debug)]
 struct GateArgs {
     /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
-    /// times. They are read anew when they change, and on SIGHUP
+    /// times, and a bundle in a registry as oci://registry/repository#^1. Files are read anew when
+    /// they change, registries are asked every minute, and both on SIGHUP
     #[arg(short, long = "constraints", value_name = "PATH")]
     constraints: Vec<PathBuf>,
 
-    /// A policy to load: a .wasm file, or a folder of them; can be given several times. The
-    /// bundled policies stay, unless --only is given
+    /// A policy to load: a .wasm file, a folder of them, or a reference to a registry; can be given
+    /// several times. The bundled policies stay, unless --only is given
     #[arg(short, long = "policy", value_name = "PATH")]
     policies: Vec<PathBuf>,
 
@@ -89,6 +90,14 @@ struct GateArgs {
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=2048))]
     memory: u64,
 
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    lock: super::registry::LockArgs,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    registry: super::registry::RegistryArgs,
+
     /// How many requests are judged at a time; as many as there are processors if it is not given
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
@@ -114,7 +123,12 @@ impl GateArgs {
             until: None,
         };
         let engine = Engine::new(u32::try_from(workers).unwrap_or(u32::MAX), limits)?;
+        #[cfg(feature = "registry")]
+        let base = Some(self.registry.catalog(&self.lock));
+        #[cfg(not(feature = "registry"))]
+        let base = None;
         let recipe = Recipe {
+            base,
             bundled: if self.only { Vec::new() } else { pack.to_vec() },
             policies: self.policies.clone(),
             constraints: self.constraints.clone(),

@@ -1,4 +1,10 @@
-//! Which policies there are: those bundled with the program, and those in files and folders.
+//! Which policies there are: those bundled with the program, and those in files, folders and
+//! registries.
+
+#[cfg(feature = "registry")]
+mod artifact;
+#[cfg(feature = "registry")]
+mod remote;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +15,15 @@ use anyhow::{Context, bail};
 use crate::engine::{self, Cache, Engine};
 use crate::policy::{Bytes, Policy};
 
+#[cfg(feature = "registry")]
+pub use artifact::pack;
+
 /// Policies by their name, and what kept others from being among them.
 #[derive(Default)]
 pub struct Catalog {
     policies: BTreeMap<String, Arc<Policy>>,
+    #[cfg(feature = "registry")]
+    remote: remote::Remote,
     /// What was loaded, by the digest of the component.
     loaded: Mutex<Loaded>,
     /// What was loaded before, and is not compiled anew.
@@ -42,6 +53,8 @@ impl Catalog {
     pub fn renew(&self) -> Self {
         Self {
             before: self.loaded().clone(),
+            #[cfg(feature = "registry")]
+            remote: self.remote.renew(),
             ..Self::default()
         }
     }
@@ -109,6 +122,38 @@ impl Catalog {
         }
     }
 
+    /// Adds the policies that paths and references name, and those of the bundles among what names
+    /// constraints.
+    pub fn add_named(
+        &mut self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        policies: &[PathBuf],
+        constraints: &[PathBuf],
+    ) {
+        let meant = |path: &&PathBuf| path.to_str().is_some_and(is_reference);
+        let references = policies.iter().chain(constraints).filter(meant);
+        let references: Vec<&str> = references.filter_map(|path| path.to_str()).collect();
+        #[cfg(feature = "registry")]
+        self.add_references(engine, cache, &references);
+        #[cfg(not(feature = "registry"))]
+        for reference in references {
+            self.errors.push(LoadError {
+                origin: reference.to_owned(),
+                error: anyhow::anyhow!("this program was built without the feature registry"),
+            });
+        }
+        for path in policies.iter().filter(|path| !meant(path)) {
+            self.add_path(engine, cache, path);
+        }
+    }
+
+    /// Adds a policy that was loaded before.
+    pub fn add_policy(&mut self, policy: Arc<Policy>) {
+        let origin = policy.origin.clone();
+        self.add(Ok(policy), &origin);
+    }
+
     fn add(&mut self, policy: anyhow::Result<Arc<Policy>>, origin: &str) {
         let added = policy.and_then(|policy| {
             let id = policy.id().to_owned();
@@ -141,6 +186,12 @@ impl Catalog {
     pub fn get(&self, id: &str) -> Option<&Arc<Policy>> {
         self.policies.get(id)
     }
+}
+
+/// Whether a text names something in a registry, and not a path or a policy.
+#[must_use]
+pub fn is_reference(text: &str) -> bool {
+    text.starts_with("oci://")
 }
 
 fn components(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

@@ -1,0 +1,63 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::super::output::Output;
+use super::super::{ConstraintArgs, PolicyArgs};
+use crate::catalog::Bundled;
+use crate::collect::facts::capture;
+use crate::constraint::Today;
+use crate::object::Text;
+use crate::review::{Court, Decision, Review};
+use crate::source::{Images, Reading, read_text};
+
+/// Judge this node: the files and the processes of Kubernetes and Docker on it
+///
+/// What is judged is what stridegate facts captures. What may not be read is not judged: run it as
+/// root.
+#[derive(Args, Debug)]
+pub(super) struct ScanNode {
+    /// How to write what was found
+    #[arg(short, long, default_value = "text")]
+    output: Output,
+
+    #[command(flatten)]
+    constraints: ConstraintArgs,
+
+    #[command(flatten)]
+    policies: PolicyArgs,
+}
+
+impl ScanNode {
+    pub(in super::super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
+        let loaded = self.policies.load(pack)?;
+        let (rulebook, problems) = self.constraints.rulebook(&loaded, std::iter::empty());
+        let court = Court {
+            engine: &loaded.engine,
+            cache: loaded.cache.as_ref(),
+            rulebook: &rulebook,
+            images: &Images::default(),
+            today: Today::now(),
+        };
+        let (name, reading) = this_host()?;
+        let mut review = Review::default();
+        review.files.push(court.judge(&name, reading));
+        review.exceptions = court.exceptions();
+        review.errors.extend(loaded.errors());
+        review.errors.extend(problems);
+        self.output.write(&review, &loaded.catalog)?;
+        Ok(review.decision())
+    }
+}
+
+/// The files and the processes of this machine, by its name.
+pub(super) fn this_host() -> anyhow::Result<(String, Reading)> {
+    let facts = capture(Path::new("/"));
+    let name = facts["metadata"]["name"].as_str().unwrap_or("host");
+    let name = format!("host/{name}");
+    let text = serde_json::to_string_pretty(&facts)?;
+    let text = Arc::new(Text::new(name.as_str(), text));
+    let reading = read_text(&text, &name, None);
+    Ok((name, reading))
+}

@@ -1,0 +1,327 @@
+//! Whose signatures an artifact needs.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use super::layout::Document;
+use super::signature::{
+    Evidence, Layout, MAX_SIGNATURE, MAX_SIGNATURES, PrivateKey, PublicKey, sign_bundle,
+    sign_simple,
+};
+use super::{Digest, Found, Pinned, Reference, Registry, Repository, Shared, signature_tag};
+
+/// Which keys have to have signed what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The file that says so.
+    pub file: String,
+    /// The rules; the one with the longest prefix counts. What none covers is refused.
+    pub rules: Vec<Rule>,
+}
+
+/// Which keys have to have signed what lies below a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// A registry, or a registry and the beginning of a path; `*` is everything.
+    pub prefix: String,
+    /// The keys, by the names under which they were given.
+    pub keys: Vec<(String, PublicKey)>,
+    /// How many different ones of them have to have signed.
+    pub threshold: usize,
+}
+
+/// Who signed an artifact.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Signer {
+    /// The name under which the key was given.
+    pub name: String,
+    /// The digest of the key.
+    pub key: Digest,
+}
+
+impl Trust {
+    fn rule(&self, repository: &Repository) -> Option<&Rule> {
+        let name = repository.to_string();
+        let covers = |rule: &&Rule| {
+            let rest = name.strip_prefix(rule.prefix.trim_end_matches('/'));
+            rule.prefix == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let length = |rule: &&Rule| {
+            if rule.prefix == "*" {
+                0
+            } else {
+                rule.prefix.len()
+            }
+        };
+        self.rules.iter().filter(covers).max_by_key(length)
+    }
+}
+
+/// The keys that signed a digest. A key that is named twice signs once.
+fn signers(evidence: &[Evidence], digest: &Digest, keys: &[(String, PublicKey)]) -> Vec<Signer> {
+    let signed = keys
+        .iter()
+        .filter(|(_, key)| evidence.iter().any(|evidence| evidence.holds(digest, key)));
+    let by_key: BTreeMap<Digest, String> = signed
+        .map(|(name, key)| (key.fingerprint().clone(), name.clone()))
+        .collect();
+    by_key
+        .into_iter()
+        .map(|(key, name)| Signer { name, key })
+        .collect()
+}
+
+impl Shared {
+    /// Who signed a manifest, of those who have to have; refuses one that too few did.
+    pub(super) async fn check_trust(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> anyhow::Result<Vec<Signer>> {
+        let Some(trust) = &self.trust else {
+            return Ok(Vec::new());
+        };
+        let rule = trust.rule(repository).with_context(|| {
+            format!(
+                "is refused: {} says nothing of {repository}; add a rule with the keys that have to sign it",
+                trust.file
+            )
+        })?;
+        self.check_signed(repository, digest, &rule.keys, rule.threshold)
+            .await
+            .with_context(|| format!("is refused by {}", trust.file))
+    }
+
+    /// Who signed a manifest; refuses one that fewer keys than the threshold signed.
+    async fn check_signed(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        keys: &[(String, PublicKey)],
+        threshold: usize,
+    ) -> anyhow::Result<Vec<Signer>> {
+        if threshold == 0 {
+            return Ok(Vec::new());
+        }
+        // A signature that was good stays good, so that what is kept is looked at first.
+        let kept = self.evidence(repository, digest, true).await?;
+        let found = signers(&kept, digest, keys);
+        if found.len() >= threshold {
+            return Ok(found);
+        }
+        let evidence = if self.remote.offline {
+            kept
+        } else {
+            self.evidence(repository, digest, false).await?
+        };
+        let found = signers(&evidence, digest, keys);
+        if found.len() >= threshold {
+            return Ok(found);
+        }
+        if evidence.is_empty() {
+            bail!("{digest} is not signed; stridegate sign and cosign sign do that");
+        }
+        let names: Vec<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
+        bail!(
+            "{digest} has {} of {threshold} signatures that it needs, by {}; {} by other keys or of other digests do not count",
+            found.len(),
+            names.join(", "),
+            evidence.len() - found.len().min(evidence.len())
+        )
+    }
+
+    /// What is signed about a manifest: what the registry has, or only what is kept here. What
+    /// cannot be read is somebody else's, and no evidence.
+    async fn evidence(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        kept: bool,
+    ) -> anyhow::Result<Vec<Evidence>> {
+        let mut all = Vec::new();
+        for found in self.signature_manifests(repository, digest, kept).await? {
+            let Document::Manifest(manifest) = &found.document else {
+                continue;
+            };
+            let about = manifest.subject.as_ref().map(|subject| &subject.digest);
+            if about.is_some_and(|about| about != digest) {
+                continue;
+            }
+            let layers = Evidence::layers(manifest).filter(|layer| layer.size <= MAX_SIGNATURE);
+            for layer in layers.take(MAX_SIGNATURES) {
+                let bytes = if kept {
+                    self.remote.store.get(&layer.digest, layer.size)
+                } else {
+                    Some(self.remote.blob(repository, layer).await?)
+                };
+                all.extend(bytes.and_then(|bytes| Evidence::read(layer, bytes).ok()));
+            }
+        }
+        Ok(all)
+    }
+
+    async fn signature_manifests(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        kept: bool,
+    ) -> anyhow::Result<Vec<Found>> {
+        let tag = signature_tag(digest);
+        let remote = &self.remote;
+        if kept {
+            let tagged = remote.store.tags(repository).into_iter();
+            let tagged = tagged
+                .filter(|kept| kept.tag == tag)
+                .map(|kept| kept.target);
+            let all = tagged.chain(remote.store.signatures(digest));
+            return Ok(all.filter_map(|one| remote.kept(&one.digest)).collect());
+        }
+        let mut all: Vec<Found> = remote.tagged(repository, &tag).await?.into_iter().collect();
+        let referrers = self.referrers(repository, digest).await?;
+        for entry in referrers.iter().take(MAX_SIGNATURES) {
+            all.extend(remote.addressed(repository, &entry.digest).await?);
+        }
+        Ok(all)
+    }
+
+    async fn sign(
+        &self,
+        reference: &Reference,
+        key: &PrivateKey,
+        layouts: &[Layout],
+    ) -> anyhow::Result<Pinned> {
+        let pinned = self.resolve(reference).await?;
+        let repository = &reference.repository;
+        for layout in layouts {
+            match layout {
+                Layout::Simple => {
+                    let tag = signature_tag(pinned.digest());
+                    let there = self.remote.tagged(repository, &tag).await?;
+                    let there = there.and_then(|found| match found.document {
+                        Document::Manifest(manifest) => Some(manifest),
+                        Document::Index(_) => None,
+                    });
+                    let packed = sign_simple(repository, pinned.digest(), key, there)?;
+                    self.push_parts(repository, &packed).await?;
+                    self.remote
+                        .push_manifest(repository, Some(&tag), &packed.root)
+                        .await?;
+                }
+                Layout::Bundle => {
+                    let packed = sign_bundle(&pinned.found.descriptor, key)?;
+                    self.push_parts(repository, &packed).await?;
+                    self.remote
+                        .push_referrer(repository, pinned.digest(), &packed.root)
+                        .await?;
+                    self.referrers(repository, pinned.digest()).await?;
+                }
+            }
+        }
+        Ok(pinned)
+    }
+}
+
+impl Registry {
+    /// Signs what a reference stands for, and keeps the signature beside it.
+    pub fn sign(
+        &self,
+        reference: &Reference,
+        key: &PrivateKey,
+        layouts: &[Layout],
+    ) -> anyhow::Result<Pinned> {
+        self.wait(self.shared.sign(reference, key, layouts))
+            .with_context(|| reference.to_string())
+    }
+
+    /// What a reference stands for and who of some keys signed it; refuses what fewer than the
+    /// threshold did. Without keys, the trust file decides.
+    pub fn verify(
+        &self,
+        reference: &Reference,
+        keys: &[(String, PublicKey)],
+        threshold: usize,
+    ) -> anyhow::Result<Pinned> {
+        let verified = self.wait(async {
+            let mut pinned = self.shared.resolve(reference).await?;
+            let repository = &reference.repository;
+            let (shared, digest) = (&self.shared, pinned.digest());
+            pinned.signers = if keys.is_empty() {
+                shared.check_trust(repository, digest).await?
+            } else {
+                shared
+                    .check_signed(repository, digest, keys, threshold)
+                    .await?
+            };
+            anyhow::Ok(pinned)
+        });
+        verified.with_context(|| reference.to_string())
+    }
+
+    /// Whether a trust file applies.
+    #[must_use]
+    pub fn has_trust(&self) -> bool {
+        self.shared.trust.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(path: &str) -> Repository {
+        Repository {
+            registry: "r.example".into(),
+            path: path.into(),
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_counts_and_ends_at_a_slash() {
+        let rule = |prefix: &str| Rule {
+            prefix: prefix.into(),
+            keys: Vec::new(),
+            threshold: 1,
+        };
+        let trust = |prefixes: &[&str]| Trust {
+            file: "trust.yaml".into(),
+            rules: prefixes.iter().map(|prefix| rule(prefix)).collect(),
+        };
+        for (prefixes, path, found) in [
+            (&["r.example"][..], "a/b", Some("r.example")),
+            (&["r.example/a"], "a", Some("r.example/a")),
+            (&["r.example/a/"], "a/b", Some("r.example/a/")),
+            (&["r.example/a"], "ab", None),
+            (&["r.exam"], "a", None),
+            (
+                &["*", "r.example/a", "r.example"],
+                "a/b",
+                Some("r.example/a"),
+            ),
+            (&["*"], "a", Some("*")),
+        ] {
+            let trust = trust(prefixes);
+            let rule = trust.rule(&repository(path));
+            assert_eq!(
+                rule.map(|rule| rule.prefix.as_str()),
+                found,
+                "{prefixes:?} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_named_twice_signs_once() {
+        let key = PrivateKey::generate();
+        let public = key.public().expect("it is a key");
+        let subject = super::super::Descriptor::of(super::super::layout::MANIFEST, b"{}");
+        let packed = sign_bundle(&subject, &key).expect("it is signed");
+        let manifest = serde_json::from_slice(&packed.root.bytes).expect("it is a manifest");
+        let layer = Evidence::layers(&manifest).next().expect("it has a layer");
+        let evidence =
+            Evidence::read(layer, packed.parts[1].bytes.clone()).expect("it is evidence");
+        let keys = [("a".to_owned(), public.clone()), ("b".to_owned(), public)];
+        assert_eq!(signers(&[evidence], &subject.digest, &keys).len(), 1);
+    }
+}
