@@ -461,7 +461,7 @@ impl Reader<'_> {
         if !self.source.named {
             self.problem(
                 span,
-                "only a file that is named with -c loads a policy; name the policy with -p",
+                "what is not named with -c loads no policy; name it with -c, or the policy with -p",
             );
             return None;
         }
