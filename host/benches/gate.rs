@@ -140,11 +140,12 @@ fn gate(folder: &Path) -> Arc<Gate> {
                     .map(|name| name.to_string_lossy().into_owned())
             })?
         });
-    let text: String = names
+    let texts: Vec<String> = names
         .map(|name| {
-            format!("apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {{name: {name}}}\nspec: {{policy: {name}}}\n---\n")
+            format!("apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {{name: {name}}}\nspec: {{policy: {name}}}\n")
         })
         .collect();
+    let text = texts.join("---\n");
     std::fs::write(&constraints, text).expect("the folder can be written");
     let recipe = Recipe {
         bundled: Vec::new(),
@@ -239,7 +240,7 @@ fn evaluations(gate: &Gate, calls: &[String]) -> (usize, Duration) {
     };
     let mut times = Vec::new();
     let mut judged = Vec::new();
-    for _ in 0..ASKED / calls.len() + 1 {
+    for _ in 0..=(ASKED / calls.len()) {
         for call in calls {
             let call = Call::parse(&Arc::new(Text::new("request", &**call)))
                 .expect("a recording is a call");

@@ -1,6 +1,7 @@
 //! Every recorded call becomes what the engine would execute, or is refused.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,10 +89,8 @@ fn described(file: &str, expected: &[String]) -> Vec<String> {
             .split(' ')
             .skip(2);
         for (pointer, _) in words.filter_map(|word| word.split_once('=')) {
-            line += &format!(
-                " {pointer}={}",
-                document.pointer(pointer).unwrap_or(&Value::Null)
-            );
+            let value = document.pointer(pointer).unwrap_or(&Value::Null);
+            let _ = write!(line, " {pointer}={value}");
         }
         described.push(line);
     }

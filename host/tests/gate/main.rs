@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a test waits for what has to happen before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The folder of the workspace.
 fn root() -> PathBuf {
@@ -193,7 +193,7 @@ impl Drop for Gate {
         let _ = self.child.wait();
         if std::thread::panicking() {
             self.heard.extend(self.said.try_iter());
-            eprintln!("the program said: {:#?}", self.heard);
+            let _ = writeln!(std::io::stderr(), "the program said: {:#?}", self.heard);
         }
     }
 }
@@ -363,9 +363,9 @@ impl Engine {
         while self.held.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
-        let shows = self.shows.lock().expect("nothing panics");
-        let shown = shows.get(&path).cloned();
-        drop(shows);
+        let known = self.shows.lock().expect("nothing panics");
+        let shown = known.get(&path).cloned();
+        drop(known);
         let (status, body) = match shown {
             _ if denied => ("403 Forbidden", "{\"message\":\"denied\"}".to_owned()),
             Some(body) => ("200 OK", body),

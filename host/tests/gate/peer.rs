@@ -62,7 +62,7 @@ fn what_is_no_http_breaks_only_its_own_connection() {
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST /AuthZPlugin.AuthZReq HTTP/1.1\r\nHost:\r\nContent-Length: abc\r\n\r\n",
         b"POST /AuthZPlugin.AuthZReq HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        &[b'A'; 1 << 20],
+        &vec![b'A'; 1 << 20],
     ] {
         let mut stream = gate.connect();
         // It may close before it has read all.
@@ -81,7 +81,7 @@ fn what_is_too_large_is_denied() {
     let mut stream = gate.connect();
     let head = "POST /AuthZPlugin.AuthZReq HTTP/1.1\r\nHost: \r\nContent-Length: 99999999\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("the plugin reads");
-    let chunk = [b' '; 1 << 16];
+    let chunk = vec![b' '; 1 << 16];
     while stream.write_all(&chunk).is_ok() {}
     still_decides(&gate);
     // One of four megabytes, the largest that an engine sends, is judged.

@@ -109,7 +109,7 @@ fn no_request_is_lost_while_the_set_changes() {
             })
             .collect();
         for number in 0..6 {
-            gate.constraints(if number % 2 == 0 { &*WARN } else { CONSTRAINTS });
+            gate.constraints(if number % 2 == 0 { &WARN } else { CONSTRAINTS });
             gate.signal(Signal::HUP);
             gate.wait_for("are in force");
         }

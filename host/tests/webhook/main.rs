@@ -189,7 +189,6 @@ impl Drop for Webhook {
         let _ = self.child.wait();
         if std::thread::panicking() {
             self.heard.extend(self.said.try_iter());
-            use std::io::Write as _;
             let _ = writeln!(std::io::stderr(), "the program said: {:#?}", self.heard);
         }
     }
