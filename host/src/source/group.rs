@@ -109,8 +109,25 @@ fn unit(input: &Input) -> Option<&'static str> {
     cluster::unit_of(Path::new(&input.name)).filter(|_| input.named)
 }
 
+/// Whether a file holds the configuration of a kubelet and nothing else: what merely repeats one,
+/// such as facts or a ConfigMap, is an input of its own.
 fn is_kubelet(input: &Input) -> bool {
-    content(input).is_some_and(|content| content.contains("KubeletConfiguration"))
+    content(input).is_some_and(|content| holds_only_kubelet(&content))
+}
+
+fn holds_only_kubelet(content: &str) -> bool {
+    const KIND: &str = "KubeletConfiguration";
+    if content.trim_start().starts_with('{') {
+        let document: Option<serde_json::Value> = serde_json::from_str(content).ok();
+        return document.is_some_and(|document| document["kind"] == KIND);
+    }
+    let mut kinds = content
+        .lines()
+        .filter_map(|line| line.strip_prefix("kind:"))
+        .map(|kind| kind.split('#').next().unwrap_or_default().trim())
+        .map(|kind| kind.trim_matches(['"', '\'']))
+        .peekable();
+    kinds.peek().is_some() && kinds.all(|kind| kind == KIND)
 }
 
 fn content(input: &Input) -> Option<String> {
@@ -167,4 +184,29 @@ pub(super) fn read(first: &Arc<Text>, others: Vec<Arc<Text>>, name: &str) -> Rea
     };
     daemon::read_together(together, name, &mut reading);
     reading
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds_only_kubelet;
+
+    #[test]
+    fn what_repeats_a_kubelets_file_is_none() {
+        for kubelet in [
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
+            "kind: \"KubeletConfiguration\" # v1\n",
+            "{\"kind\": \"KubeletConfiguration\"}",
+        ] {
+            assert!(holds_only_kubelet(kubelet), "{kubelet}");
+        }
+        for other in [
+            "kind: HostFacts\nfiles:\n- content: |\n    kind: KubeletConfiguration\n",
+            "kind: ConfigMap\ndata:\n  kubelet: |\n    kind: KubeletConfiguration\n",
+            "kind: ClusterConfiguration\n---\nkind: KubeletConfiguration\n",
+            "{\"kind\": \"List\", \"items\": [{\"kind\": \"KubeletConfiguration\"}]}",
+            "# KubeletConfiguration\n",
+        ] {
+            assert!(!holds_only_kubelet(other), "{other}");
+        }
+    }
 }
