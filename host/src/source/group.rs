@@ -110,7 +110,7 @@ fn unit(input: &Input) -> Option<&'static str> {
 }
 
 /// Whether a file holds the configuration of a kubelet and nothing else: what merely repeats one,
-/// such as facts or a ConfigMap, is an input of its own.
+/// such as facts or a `ConfigMap`, is an input of its own.
 fn is_kubelet(input: &Input) -> bool {
     content(input).is_some_and(|content| holds_only_kubelet(&content))
 }
