@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::judge::JudgeArgs;
 use super::{input_error, say_error};
 use crate::catalog::Bundled;
+use crate::constraint::Problem;
 use crate::report::threats;
 use crate::review::{Decision, Review};
 use crate::threat::{Gaps, Model};
@@ -48,14 +49,14 @@ impl Threats {
         let (model, mut problems) = match read {
             Ok(read) => read,
             Err(problem) => {
-                say_error(&input_error(
-                    problem.file,
-                    problem.position,
-                    problem.message,
-                ));
+                say_problem(problem);
                 return Ok(Decision::Failed);
             }
         };
+        if model.threats.is_empty() {
+            problems.into_iter().for_each(say_problem);
+            return Ok(Decision::Failed);
+        }
         let (review, loaded, judged) = if self.paths.is_empty() {
             let loaded = self.judge.policies.load(pack)?;
             let decision = loaded.say_errors();
@@ -69,11 +70,7 @@ impl Threats {
         problems.extend(model.problems(&loaded.catalog));
         let mut decision = judged;
         for problem in problems {
-            say_error(&input_error(
-                problem.file,
-                problem.position,
-                problem.message,
-            ));
+            say_problem(problem);
             decision = Decision::Failed;
         }
         let gaps = model.gaps(&loaded.catalog);
@@ -98,4 +95,12 @@ impl Threats {
             decision => decision,
         })
     }
+}
+
+fn say_problem(problem: Problem) {
+    say_error(&input_error(
+        problem.file,
+        problem.position,
+        problem.message,
+    ));
 }

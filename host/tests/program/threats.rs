@@ -134,6 +134,7 @@ fn a_model_that_is_wrong_is_told_at_its_place() {
         run.stderr.contains("apiVersion stridegate.dev/v1"),
         "{run:?}"
     );
+    assert_eq!(run.stdout, "", "a model without threats has no matrix");
 }
 
 #[test]
