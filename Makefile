@@ -59,7 +59,7 @@ lint: policies ## Check the style of the code
 	cargo clippy -p stridegate-policy --target wasm32-unknown-unknown -- -D warnings
 
 bench: policies ## Measure, and print ratios
-	cargo bench --bench ratios --bench gate --bench webhook
+	cargo bench --bench ratios --bench gates
 
 doc: ## Build the documentation of the code
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -340,7 +340,16 @@ impl Court<'_> {
     /// Judges the objects of one input alone, on the thread that calls.
     #[must_use]
     pub fn judge(&self, name: &str, reading: Reading) -> FileReview {
-        self.judge_unowned(name, reading, &HashSet::new())
+        self.judge_and_keep(name, reading).0
+    }
+
+    /// The same, for a caller who still needs the objects.
+    #[must_use]
+    pub fn judge_and_keep(&self, name: &str, reading: Reading) -> (FileReview, Vec<Object>) {
+        let (mut file, objects) = self.begin(name, reading);
+        self.judge_objects(&objects, &mut file, Order::OneByOne);
+        self.end(&mut file);
+        (file, objects)
     }
 
     /// Judges the objects of one input, except what one of these owners made,
@@ -359,6 +368,20 @@ impl Court<'_> {
 
     /// Judges the objects of an input, except those that others own.
     fn read(&self, name: &str, reading: Reading, order: Order) -> FileReview {
+        let (mut file, objects) = self.begin(name, reading);
+        // Who owns a Pod made it; what else is owned has a content of its own.
+        let is_made = |object: &Object| {
+            let made = object.kind == pod::KIND || pod::template(&object.kind).is_some();
+            made && !object.written.owners.is_empty()
+        };
+        let (owned, free): (Vec<Object>, Vec<Object>) = objects.into_iter().partition(is_made);
+        file.owned = owned;
+        self.judge_objects(&free, &mut file, order);
+        file
+    }
+
+    /// What an input says of itself, and its objects.
+    fn begin(&self, name: &str, reading: Reading) -> (FileReview, Vec<Object>) {
         let mut file = FileReview {
             name: name.into(),
             objects: reading.written,
@@ -385,16 +408,7 @@ impl Court<'_> {
         for (position, message) in std::mem::take(&mut file.comments.problems) {
             file.input_error(Some(position), message);
         }
-        // Who owns a Pod made it; what else is owned has a content of its own.
-        let is_made = |object: &Object| {
-            let made = object.kind == pod::KIND || pod::template(&object.kind).is_some();
-            made && !object.written.owners.is_empty()
-        };
-        let (owned, free): (Vec<Object>, Vec<Object>) =
-            reading.objects.into_iter().partition(is_made);
-        file.owned = owned;
-        self.judge_objects(&free, &mut file, order);
-        file
+        (file, reading.objects)
     }
 
     /// Judges the objects that nobody in the review owns: what an owner makes is judged with it.
@@ -408,6 +422,11 @@ impl Court<'_> {
                 .any(|owner| uids.contains(owner))
         });
         self.judge_objects(&owned, file, order);
+        self.end(file);
+    }
+
+    /// What is only known when all its objects have been judged.
+    fn end(&self, file: &mut FileReview) {
         let asked = file
             .comments
             .exceptions

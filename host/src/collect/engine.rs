@@ -6,15 +6,15 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -184,12 +184,19 @@ pub enum Answer {
     Absent,
 }
 
-/// Asks an engine. Each question has a connection of its own.
+/// The most connections that are kept open although nothing is asked on them.
+const IDLE: usize = 8;
+
+/// The end of a connection on which questions are asked.
+type Line = SendRequest<Empty<Bytes>>;
+
+/// Asks an engine, each question on a connection on which nothing else is asked meanwhile.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: Address,
     patience: Duration,
     mark: Option<(HeaderName, HeaderValue)>,
+    idle: Arc<Mutex<Vec<Line>>>,
 }
 
 impl Client {
@@ -200,6 +207,7 @@ impl Client {
             address,
             patience,
             mark: None,
+            idle: Arc::default(),
         }
     }
 
@@ -230,64 +238,90 @@ impl Client {
     }
 
     async fn ask(&self, path: &str) -> anyhow::Result<Answer> {
-        match &self.address {
-            Address::Unix(socket) => {
-                let stream = UnixStream::connect(socket).await?;
-                self.exchange(stream, "docker", path).await
+        // An engine may have closed a connection meanwhile; what it shows can be asked for twice.
+        while let Some(mut line) = self.kept() {
+            if line.ready().await.is_ok()
+                && let Ok(response) = line.send_request(self.request(path)?).await
+            {
+                return self.answer(line, response).await;
             }
-            Address::Tcp { host, tls } => {
-                let stream = TcpStream::connect(host).await?;
-                stream.set_nodelay(true)?;
-                let Some(config) = tls else {
-                    return self.exchange(stream, host, path).await;
-                };
-                let name = host.rsplit_once(':').map_or(&**host, |(name, _)| name);
-                let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())?;
-                let stream = TlsConnector::from(Arc::clone(config))
-                    .connect(name, stream)
-                    .await?;
-                self.exchange(stream, host, path).await
-            }
+        }
+        let mut line = self.connect().await?;
+        let response = line.send_request(self.request(path)?).await?;
+        self.answer(line, response).await
+    }
+
+    fn kept(&self) -> Option<Line> {
+        self.idle().pop()
+    }
+
+    fn keep(&self, line: Line) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE {
+            idle.push(line);
         }
     }
 
-    async fn exchange<S>(&self, stream: S, host: &str, path: &str) -> anyhow::Result<Answer>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let mut request = Request::get(path).header(HOST, host).header(
-            USER_AGENT,
-            concat!("stridegate/", env!("CARGO_PKG_VERSION")),
-        );
+    fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self) -> anyhow::Result<Line> {
+        let (host, tls) = match &self.address {
+            Address::Unix(socket) => return handshake(UnixStream::connect(socket).await?).await,
+            Address::Tcp { host, tls } => (host, tls),
+        };
+        let stream = TcpStream::connect(host).await?;
+        stream.set_nodelay(true)?;
+        let Some(config) = tls else {
+            return handshake(stream).await;
+        };
+        let name = host.rsplit_once(':').map_or(&**host, |(name, _)| name);
+        let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())?;
+        let connector = TlsConnector::from(Arc::clone(config));
+        handshake(connector.connect(name, stream).await?).await
+    }
+
+    fn request(&self, path: &str) -> anyhow::Result<Request<Empty<Bytes>>> {
+        let host = match &self.address {
+            Address::Unix(_) => "docker",
+            Address::Tcp { host, .. } => host,
+        };
+        let agent = concat!("stridegate/", env!("CARGO_PKG_VERSION"));
+        let mut request = Request::get(path)
+            .header(HOST, host)
+            .header(USER_AGENT, agent);
         if let Some((name, value)) = &self.mark {
             request = request.header(name, value);
         }
-        let request = request.body(Empty::<Bytes>::new())?;
-        let answer = async {
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            let limit = usize::try_from(MAX_TEXT).unwrap_or(usize::MAX);
-            let body = Limited::new(response.into_body(), limit).collect().await;
-            let body = body.map_err(|error| anyhow!("its answer cannot be read: {error}"))?;
-            let text =
-                String::from_utf8(body.to_bytes().into()).context("its answer is not UTF-8")?;
-            match status {
-                StatusCode::OK => Ok(Answer::Found(text)),
-                StatusCode::NOT_FOUND => Ok(Answer::Absent),
-                status => bail!("it answers {status}: {}", message(&text)),
-            }
-        };
-        // The connection has to be driven while its answer is awaited.
-        tokio::pin!(answer);
-        tokio::select! {
-            answer = &mut answer => answer,
-            ended = connection => match ended {
-                Ok(()) => answer.await,
-                Err(error) => Err(error.into()),
-            },
+        Ok(request.body(Empty::new())?)
+    }
+
+    /// Reads an answer, and keeps its connection if there is nothing left on it.
+    async fn answer(&self, line: Line, response: Response<Incoming>) -> anyhow::Result<Answer> {
+        let status = response.status();
+        let limit = usize::try_from(MAX_TEXT).unwrap_or(usize::MAX);
+        let body = Limited::new(response.into_body(), limit).collect().await;
+        let body = body.map_err(|error| anyhow!("its answer cannot be read: {error}"))?;
+        self.keep(line);
+        let text = String::from_utf8(body.to_bytes().into()).context("its answer is not UTF-8")?;
+        match status {
+            StatusCode::OK => Ok(Answer::Found(text)),
+            StatusCode::NOT_FOUND => Ok(Answer::Absent),
+            status => bail!("it answers {status}: {}", message(&text)),
         }
     }
+}
+
+/// Begins to speak HTTP. The connection ends when its line is dropped.
+async fn handshake<S>(stream: S) -> anyhow::Result<Line>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (line, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // What breaks the connection, who asks on it is told.
+    tokio::spawn(connection);
+    Ok(line)
 }
 
 /// What an error of the engine says.
@@ -347,5 +381,37 @@ mod tests {
             "127.0.0.1:5000/a@sha256:0"
         );
         assert_eq!(escape("a?b=c#d e%"), "a%3Fb%3Dc%23d%20e%25");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_until_the_engine_closes_it() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let socket = folder.path().join("engine.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).expect("the folder can be written");
+        // Each connection answers two questions with its number and closes without a word.
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut stream, _) = listener.accept().await.expect("there is a peer");
+                tokio::spawn(async move {
+                    for _ in 0..2 {
+                        let mut request = [0; 4096];
+                        let _ = stream.read(&mut request).await;
+                        let answer =
+                            format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}");
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        let client = Client::new(Address::Unix(socket), Duration::from_mins(1));
+        let mut answers = String::new();
+        for _ in 0..6 {
+            let Answer::Found(number) = client.get("/x").await.expect("the engine answers") else {
+                panic!("the engine has everything");
+            };
+            answers += &number;
+        }
+        assert_eq!(answers, "001122");
     }
 }

@@ -42,6 +42,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// checks of bounds. No limit allows more memory than that.
 const MEMORY_RESERVATION: usize = 4 << 30;
 
+/// For how many components each thread keeps a memory that holds their data already. An instance in
+/// the memory of another component maps its data anew, which costs more than most answers. That is
+/// address space: of what a memory does not use there is nothing.
+const WARM: u32 = 32;
+
 /// The stack that a component can use of its thread. Threads that call components need twice
 /// that.
 const STACK: usize = 512 << 10;
@@ -117,26 +122,9 @@ pub struct Engine {
 impl Engine {
     /// An engine that can make `parallel` calls at a time.
     pub fn new(parallel: u32, limits: Limits) -> anyhow::Result<Self> {
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(parallel)
-            .total_core_instances(parallel * 4)
-            .total_memories(parallel)
-            .total_tables(parallel * 2)
-            .max_core_instances_per_component(4)
-            .max_memories_per_component(1)
-            .max_tables_per_component(2)
-            .max_memory_size(MEMORY_RESERVATION)
-            .linear_memory_keep_resident(256 << 10)
-            .table_keep_resident(8 << 10)
-            .pagemap_scan(Enabled::Auto);
-        let mut config = Config::new();
-        config
-            .allocation_strategy(pool)
-            .memory_reservation(MEMORY_RESERVATION as u64)
-            .epoch_interruption(true)
-            .max_wasm_stack(STACK)
-            .wasm_component_model(true);
-        let inner = wasmtime::Engine::new(&config)
+        // Some kernels have less address space than that.
+        let inner = sandbox(parallel, WARM)
+            .or_else(|_| sandbox(parallel, 1))
             .map_err(anyhow::Error::from)
             .context("cannot prepare the sandbox for policies")?;
         let mut digest = Sha256Hasher(Sha256::new());
@@ -284,6 +272,32 @@ impl Hasher for Sha256Hasher {
     fn finish(&self) -> u64 {
         0
     }
+}
+
+/// Prepares as many instances as calls are made at a time, and so many memories for each.
+fn sandbox(parallel: u32, warm: u32) -> wasmtime::Result<wasmtime::Engine> {
+    let memories = parallel.saturating_mul(warm);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(parallel)
+        .total_core_instances(parallel * 4)
+        .total_memories(memories)
+        .max_unused_warm_slots(memories)
+        .total_tables(parallel * 2)
+        .max_core_instances_per_component(4)
+        .max_memories_per_component(1)
+        .max_tables_per_component(2)
+        .max_memory_size(MEMORY_RESERVATION)
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(8 << 10)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(pool)
+        .memory_reservation(MEMORY_RESERVATION as u64)
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK)
+        .wasm_component_model(true);
+    wasmtime::Engine::new(&config)
 }
 
 /// Moves the clock of the deadlines for as long as the engine lives.

@@ -162,12 +162,7 @@ impl Gate {
             images,
             today: Today::now(),
         };
-        let objects = if self.log.is_some() {
-            reading.objects.clone()
-        } else {
-            Vec::new()
-        };
-        let review = court.judge(&asked.endpoint, reading);
+        let (review, objects) = court.judge_and_keep(&asked.endpoint, reading);
         let mut ruling = Ruling {
             dryrun: self.settings.dryrun,
             ..Ruling::of(&review)
@@ -175,7 +170,11 @@ impl Gate {
         if pending {
             ruling.wait();
         }
-        let objects = ruling::records(objects, &review);
+        let objects = if self.log.is_some() {
+            ruling::records(objects, &review)
+        } else {
+            Vec::new()
+        };
         self.record(asked, &ruling, &set, objects);
         ruling
     }

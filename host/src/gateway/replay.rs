@@ -39,7 +39,7 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
                 "its log has no document, because no policy looked for secrets in it",
             );
         };
-        let text = Arc::new(Text::new("log", document.to_string()));
+        let text = Arc::new(Text::new("log", document.get()));
         let Ok(document) = json::read(&text.content) else {
             return Replayed::Untold("its document cannot be read");
         };

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use stridegate_shapes::request;
 
 use crate::constraint::Enforcement;
@@ -88,7 +89,7 @@ pub struct ErrorRecord {
 }
 
 /// An object in the log of decisions.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObjectRecord {
     /// The group of the shape in which it was judged.
     pub group: String,
@@ -100,7 +101,7 @@ pub struct ObjectRecord {
     pub identity: IdentityRecord,
     /// The document with stars for its secrets; absent if nobody looked for secrets in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub document: Option<serde_json::Value>,
+    pub document: Option<Box<RawValue>>,
 }
 
 /// The name of an object as written.
@@ -258,13 +259,15 @@ pub(super) fn records(objects: Vec<Object>, review: &FileReview) -> Vec<ObjectRe
     };
     let record = |object: Object| {
         let is_request = object.kind == request::KIND;
-        let looked = is_request || looked(&object);
-        let mut document = if is_request {
-            request::public(&object.document)
-        } else {
-            object.document
-        };
-        review.secrets.hide(&mut document, &object.texts);
+        let document = (is_request || looked(&object)).then(|| {
+            let mut document = if is_request {
+                request::public(&object.document)
+            } else {
+                object.document
+            };
+            review.secrets.hide(&mut document, &object.texts);
+            to_raw_value(&document).ok()
+        });
         let mut identity = IdentityRecord::from(&*object.identity);
         identity.name = review.secrets.mask(&identity.name).into_owned();
         ObjectRecord {
@@ -272,7 +275,7 @@ pub(super) fn records(objects: Vec<Object>, review: &FileReview) -> Vec<ObjectRe
             kind: object.kind.name.into_owned(),
             version: object.version,
             identity,
-            document: looked.then(|| serde_json::to_value(&document).unwrap_or_default()),
+            document: document.flatten(),
         }
     };
     objects.into_iter().map(record).collect()
