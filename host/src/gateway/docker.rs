@@ -153,8 +153,7 @@ impl Plugin {
             );
             return self.gate.rule(&asked, Ruling::denial(why));
         }
-        let opaque = matches!(call.endpoint_name(), "session" | "grpc");
-        if opaque && self.buildkit == BuildKit::Deny {
+        if call.builds_unseen() && self.buildkit == BuildKit::Deny {
             let why = "BuildKit builds unseen, which is not allowed here: build with DOCKER_BUILDKIT=0, or serve with --buildkit allow";
             return self.gate.rule(&asked, Ruling::denial(why));
         }

@@ -206,6 +206,12 @@ impl Call {
     /// the last.
     fn without_body(&self, kind: Option<Body>) -> Result<(), String> {
         let content = self.header("Content-Type");
+        if content.is_some_and(|content| !content.is_ascii()) {
+            return Err(
+                "the type of the content has letters of which Go makes others; write it in ASCII"
+                    .into(),
+            );
+        }
         let empty = self.header("Content-Length") == Some("0");
         let media = content.map(|content| {
             content
@@ -258,6 +264,13 @@ impl Call {
         if let Some(at) = twice {
             return Err(doubled_message(&format!("{} has two spellings", keys[at])));
         }
+        if matches!(self.endpoint_name(), "container.create" | "container.start")
+            && let Some(field) = beside_host_config(&body)
+        {
+            return Err(format!(
+                "{field} stands beside HostConfig, where some engines read it and others do not: put it into HostConfig"
+            ));
+        }
         let mut doubled = Vec::new();
         let mut body = request::body(self.endpoint.as_ref(), body, &mut doubled);
         if let Some(Doubled { field, .. }) = doubled.first() {
@@ -276,10 +289,21 @@ impl Call {
                 Some(Lookup::Container(name()))
             }
             "exec.start" => Some(Lookup::Exec(name())),
-            "service.update" if !self.target.first("rollback").is_empty() => {
+            // With any other value the body is what counts, or the engine refuses the request.
+            "service.update" if self.target.first("rollback") == "previous" => {
                 Some(Lookup::Service(name()))
             }
             _ => None,
+        }
+    }
+
+    /// Whether `BuildKit` builds what it asks for: of that, its caller and the engine speak unseen.
+    #[must_use]
+    pub fn builds_unseen(&self) -> bool {
+        match self.endpoint_name() {
+            "session" | "grpc" => true,
+            "image.build" => self.target.first("version") == "2",
+            _ => false,
         }
     }
 
@@ -546,6 +570,34 @@ impl Made {
     }
 }
 
+/// What of a `HostConfig` a body has at its top. Engines before 23.0 take all of that if there is
+/// no `HostConfig`, and some of it for what is not set there; later ones take nothing.
+fn beside_host_config(body: &Node) -> Option<&str> {
+    const ADDED: [&str; 5] = [
+        "Memory",
+        "MemorySwap",
+        "CpuShares",
+        "CpusetCpus",
+        "VolumeDriver",
+    ];
+    let has_host = body.entries().iter().any(|entry| {
+        means(&entry.key, "HostConfig") && matches!(entry.value.content, Content::Map(_))
+    });
+    let is_read = |key: &str| {
+        if has_host {
+            ADDED.iter().any(|field| means(key, field))
+        } else {
+            container::HOST_CONFIG.has(key)
+        }
+    };
+    let mut set = body
+        .entries()
+        .iter()
+        .filter(|entry| entry.value.content != Content::Null);
+    set.find(|entry| is_read(&entry.key))
+        .map(|entry| entry.key.as_str())
+}
+
 /// Whether Go takes two keys for one field.
 fn folds_to(key: &str, other: &str) -> bool {
     if other.is_ascii() {
@@ -588,6 +640,7 @@ mod tests {
         let unseen = json!({"Content-Type": JSON});
         let text = json!({"Content-Type": "text/plain", "Content-Length": "0"});
         let tar = json!({"Content-Type": "application/x-tar"});
+        let folding = json!({"Content-Type": "appl\u{130}cation/x-www-form-urlencoded"});
         for (uri, headers, expected) in [
             ("/containers/create", &empty, false),
             ("/containers/a/exec", &none, false),
@@ -606,6 +659,7 @@ mod tests {
             ("/images/create?fromSrc=-", &form, false),
             ("/build", &tar, true),
             ("/build", &parts, false),
+            ("/build", &folding, false),
             ("/auth", &unseen, true),
         ] {
             assert_eq!(
@@ -658,6 +712,26 @@ mod tests {
             ("/volumes/create", r#"{"Name": "a"} {"Name": "b"}"#, false),
             ("/plugins/pull?remote=a", "[]", true),
             ("/containers/create", "null", false),
+            (
+                "/containers/create",
+                r#"{"Image": "a", "memory": 67108864}"#,
+                false,
+            ),
+            (
+                "/containers/create",
+                r#"{"Image": "a", "MemorySwap": -1, "HostConfig": {"Memory": 67108864}}"#,
+                false,
+            ),
+            (
+                "/containers/create",
+                r#"{"Image": "a", "Runtime": "x", "Memory": null, "HostConfig": {}}"#,
+                true,
+            ),
+            (
+                "/v1.23/containers/a/start",
+                r#"{"RestartPolicy": {"Name": "always"}, "HostConfig": null}"#,
+                false,
+            ),
         ] {
             assert_eq!(
                 is_certain("POST", uri, &headers, Some(body)),
@@ -757,5 +831,39 @@ mod tests {
             )
         });
         assert_eq!(user.as_deref(), Some("0"));
+    }
+
+    /// The engine sets back only by one word; with another the body is what it executes.
+    #[test]
+    fn a_service_that_is_not_set_back_is_judged_by_its_body() {
+        let headers = json!({"Content-Type": JSON});
+        let body = br#"{"Name": "s", "TaskTemplate": {"ContainerSpec": {"User": "0"}}}"#;
+        for rollback in ["", "none", "Previous", "&rollback=previous"] {
+            let uri = format!("/services/s/update?version=1&rollback={rollback}");
+            let call = call("POST", &uri, &headers, Some(body));
+            assert_eq!(call.lookup(), None, "{uri}");
+            let reading = call.reading("x");
+            let user = |object: &Object| {
+                let user = object.document.at("/Config/User")?.node.as_str()?;
+                Some(user.to_owned())
+            };
+            let user = reading.objects.iter().find_map(user);
+            assert_eq!(user.as_deref(), Some("0"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_what_buildkit_builds() {
+        for (uri, expected) in [
+            ("/session", true),
+            ("/v1.41/grpc", true),
+            ("/build?version=2&remote=a", true),
+            ("/build?version=1&version=2", false),
+            ("/build?t=a", false),
+            ("/commit?container=a", false),
+        ] {
+            let call = call("POST", uri, &json!({"Content-Length": "0"}), None);
+            assert_eq!(call.builds_unseen(), expected, "{uri}");
+        }
     }
 }

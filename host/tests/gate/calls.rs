@@ -48,7 +48,7 @@ fn every_recorded_call_is_what_the_engine_makes_of_it() {
     let mut found = Vec::new();
     files(&root().join("testdata/docker-authz"), &mut found);
     let expected = expectations();
-    assert!(found.len() > 80 && found.iter().filter(|file| file.contains("edge_")).count() == 23);
+    assert!(found.len() > 80 && found.iter().filter(|file| file.contains("edge_")).count() == 40);
     let mut wrong = Vec::new();
     for file in &found {
         let said = described(file, expected.get(file).map_or(&[], Vec::as_slice));

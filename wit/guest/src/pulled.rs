@@ -90,7 +90,7 @@ pub fn pulled(object: &Object) -> Result<Vec<Pulled>, Refusal> {
 /// The plugin that the tasks of a service run; their container is an object of its own.
 fn by_service(root: &At) -> Option<Pulled> {
     let plugin = root.get("Spec").get("TaskTemplate").get("PluginSpec");
-    let remote = plugin.get("Remote");
+    let remote = plugin.get("remote");
     Some(Pulled::new(remote.path(), remote.text()?, "the plugin"))
 }
 

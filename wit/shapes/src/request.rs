@@ -347,14 +347,9 @@ impl Target {
     /// Reads a URI as Go reads that of a request. The error says in one line why it has no single
     /// meaning.
     pub fn parse(uri: &str) -> Result<Self, &'static str> {
-        let local = match uri.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
-                rest.find(['/', '?']).map_or("/", |at| &rest[at..])
-            }
-            _ => uri,
-        };
-        let (path, query) = local.split_once('?').unwrap_or((local, ""));
-        let path = decode(path, false).ok_or("the path of the URI is not percent-encoded UTF-8")?;
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let path =
+            decode(local(path), false).ok_or("the path of the URI is not percent-encoded UTF-8")?;
         // Old engines take a semicolon for a separator, new ones for an error.
         if query.contains(';') {
             return Err("the query of the URI has a bare semicolon; write it as %3B");
@@ -573,6 +568,25 @@ fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     })
 }
 
+/// The path of a URI without its query, as Go's `net/url` finds it behind a scheme and a host,
+/// either of which can be there without the other.
+fn local(uri: &str) -> &str {
+    let behind_scheme = uri.split_once(':').filter(|(scheme, _)| {
+        let mut letters = scheme.bytes();
+        letters
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphabetic())
+            && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    });
+    let Some((_, rest)) = behind_scheme else {
+        return uri;
+    };
+    match rest.strip_prefix("//") {
+        Some(host) => host.find('/').map_or("/", |at| &host[at..]),
+        None => rest,
+    }
+}
+
 /// A path without the version that it may begin with.
 fn split_version(path: String) -> (Option<String>, String) {
     let found = path.strip_prefix("/v").and_then(|rest| {
@@ -632,6 +646,21 @@ mod tests {
                 "container.create",
                 "",
             ),
+            (
+                "POST",
+                "http:///v1.51/containers/create",
+                "container.create",
+                "",
+            ),
+            (
+                "GET",
+                "x+1:/v1.51/containers/a/attach/ws?stdin=1",
+                "container.attach-websocket",
+                "a",
+            ),
+            ("GET", "1x:/containers/a/attach/ws", UNKNOWN, ""),
+            ("GET", "x:containers/a/attach/ws", UNKNOWN, ""),
+            ("POST", "http://docker?/containers/create", UNKNOWN, ""),
             ("POST", "/v1.41/containers/create/", UNKNOWN, ""),
             ("POST", "/v1.41//containers/create", UNKNOWN, ""),
             ("POST", "/v1.41/x/../containers/create", UNKNOWN, ""),
