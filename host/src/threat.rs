@@ -7,9 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+#[cfg(feature = "registry")]
+use anyhow::Context;
+
 use crate::catalog::Catalog;
 use crate::constraint::{API_VERSION, Fields, Problem, Source};
 use crate::engine::contract::{Category, Verdict};
+#[cfg(feature = "registry")]
+use crate::engine::{Cache, Engine};
 use crate::object::{Node, Position, Span, Text};
 use crate::review::{Answer, CATEGORIES, FileReview, PLATFORMS, Review, RuleResult, category};
 use crate::source::{nearest, yaml};
@@ -19,6 +24,10 @@ const BUILT_IN: &str = include_str!("../threat-model.yaml");
 
 /// How the built-in threat model is shown where a place in it is named.
 const BUILT_IN_NAME: &str = "threat-model.yaml (built in)";
+
+/// The threat model among the files of a bundle.
+#[cfg(feature = "registry")]
+pub const MODEL_IN_BUNDLE: &str = "threat-model.yaml";
 
 /// A threat model.
 #[derive(Debug)]
@@ -136,6 +145,7 @@ impl Model {
             text: Text::new(BUILT_IN_NAME, BUILT_IN),
             path: BUILT_IN_NAME.into(),
             named: false,
+            bundled: false,
             granted: false,
         };
         Self::read(&source, true)
@@ -144,6 +154,38 @@ impl Model {
     /// Reads the threat model of a file. What is wrong is noted, and what is not stands.
     pub fn open(path: &Path) -> Result<(Self, Vec<Problem>), Problem> {
         Ok(Self::read(&Source::open(path, true, true)?, false))
+    }
+
+    /// Reads the threat model of a bundle in a registry.
+    #[cfg(feature = "registry")]
+    pub fn of_bundle(
+        bundle: &Path,
+        catalog: &Catalog,
+        engine: &Engine,
+        cache: Option<&Cache>,
+    ) -> Result<(Self, Vec<Problem>), Problem> {
+        let shown = bundle.display().to_string();
+        let files = shown
+            .parse()
+            .and_then(|reference| catalog.files(engine, cache, &reference));
+        let text = files.and_then(|files| {
+            let text = files.get(MODEL_IN_BUNDLE).cloned();
+            text.with_context(|| {
+                format!("{shown} is a bundle without a threat model; push it with --threat-model")
+            })
+        });
+        match text {
+            Ok(text) => Ok(Self::read(
+                &Source::of_bundle_file(bundle, MODEL_IN_BUNDLE, &text),
+                false,
+            )),
+            Err(error) => Err(Problem {
+                file: shown,
+                position: None,
+                message: format!("{error:#}"),
+                contained: false,
+            }),
+        }
     }
 
     fn read(source: &Source, built_in: bool) -> (Self, Vec<Problem>) {

@@ -129,6 +129,17 @@ impl Catalog {
         })
     }
 
+    /// The policies that a reference stands for, and the files of a bundle; none are added.
+    pub fn artifact(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        reference: &Reference,
+    ) -> anyhow::Result<(Vec<Arc<Policy>>, Option<Arc<Files>>)> {
+        let taken = self.taken(engine, cache, reference)?;
+        Ok((taken.policies, taken.files))
+    }
+
     /// The policy that a reference stands for; it is not added.
     pub fn follow(
         &self,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, ensure};
 use clap::Args;
 
+use super::desk::Beside;
 use super::output::Progress;
-use super::{ConstraintArgs, Loaded, PolicyArgs, input_error};
+use super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error};
 use crate::catalog::Bundled;
 use crate::constraint::Today;
 use crate::review::{Court, Decision, Review, ReviewError};
@@ -49,17 +50,33 @@ fn kind(name: &str) -> Result<Format, String> {
 impl JudgeArgs {
     /// Judges files and folders.
     pub(super) fn judge(&self, paths: &[String], pack: &[Bundled]) -> anyhow::Result<Judged> {
+        self.judge_with(paths, pack, Vec::new())
+    }
+
+    /// Judges files and folders with the policies of some bundles beside the others.
+    pub(super) fn judge_with(
+        &self,
+        paths: &[String],
+        pack: &[Bundled],
+        bundles: Vec<PathBuf>,
+    ) -> anyhow::Result<Judged> {
         ensure!(
             paths.iter().filter(|path| *path == "-").count() <= 1,
             "standard input (-) is given more than once; name it once"
         );
-        let loaded = self
-            .policies
-            .load_with(pack, &self.constraints.constraints)?;
         let found = paths.iter().flat_map(|path| source::walk(path)).collect();
         let inputs = source::group(found);
         let folders = paths.iter().map(Path::new).filter(|path| path.is_dir());
-        let (rulebook, problems) = self.constraints.rulebook(&loaded, folders);
+        let beside = Beside {
+            folders: folders.collect(),
+            bundles,
+            ..Beside::default()
+        };
+        let Desk {
+            loaded,
+            rulebook,
+            errors,
+        } = self.constraints.load(&self.policies, pack, beside)?;
         let (images, faults) = self.images();
         let court = Court {
             images: &images,
@@ -71,8 +88,7 @@ impl JudgeArgs {
         let progress = Progress::new(inputs.len(), "files");
         let mut review = court.review(inputs, self.kind, &|| progress.step());
         progress.finish();
-        review.errors = loaded.errors();
-        review.errors.extend(problems);
+        review.errors = errors;
         review.errors.extend(faults);
         Ok(Judged { review, loaded })
     }

@@ -1,13 +1,13 @@
 use std::io::Write as _;
-use std::path::PathBuf;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 
-use super::registry::{LockFile, RegistryArgs, reference, say_notices};
-use super::say;
+use super::registry::{LockFile, RegistryArgs, lines, reference, say_notices};
+use super::{ConstraintPaths, say};
+use crate::catalog::is_reference;
 use crate::constraint::Source;
-use crate::registry::{self, Locked, Reference};
+use crate::registry::{self, Locked, Pinned, Reference, Registry};
 use crate::review::Decision;
 
 /// Write down what the references to registries stand for, so that --locked refuses what differs
@@ -17,10 +17,8 @@ pub(super) struct Lock {
     #[arg(value_name = "REFERENCE", value_parser = reference)]
     references: Vec<Reference>,
 
-    /// Constraints and exceptions that name policies: a YAML or JSON file, or a folder of them; can
-    /// be given several times
-    #[arg(short, long = "constraints", value_name = "PATH")]
-    constraints: Vec<PathBuf>,
+    #[command(flatten)]
+    constraints: ConstraintPaths,
 
     #[command(flatten)]
     target: LockFile,
@@ -31,11 +29,6 @@ pub(super) struct Lock {
 
 impl Lock {
     pub(super) fn run(self) -> anyhow::Result<Decision> {
-        let references = self.references()?;
-        ensure!(
-            !references.is_empty(),
-            "there is no reference to lock: name some, or constraints that do with -c"
-        );
         let registry = self.registry.open(None)?;
         let file = self.target.lock_file.clone();
         let former = if file.exists() {
@@ -47,15 +40,21 @@ impl Lock {
             file,
             entries: Vec::new(),
         };
+        // What is locked stays so; update moves it. A changed signer is settled here.
+        let pin = |reference: &Reference| {
+            let mut kept = former.iter();
+            match kept.find(|kept| kept.reference == reference.to_string()) {
+                Some(kept) => registry.pin_locked(reference, kept),
+                None => registry.pin(reference),
+            }
+        };
+        let references = self.references(&registry, pin)?;
+        ensure!(
+            !references.is_empty(),
+            "there is no reference to lock: name some, or constraints that do with -c"
+        );
         for reference in references {
-            // What is locked stays so; update moves it. A changed signer is settled here.
-            let pinned = match former
-                .iter()
-                .find(|kept| kept.reference == reference.to_string())
-            {
-                Some(kept) => registry.pin_locked(&reference, kept)?,
-                None => registry.pin(&reference)?,
-            };
+            let pinned = pin(&reference)?;
             let line = format!("{reference} is {}\n", pinned.digest());
             anstream::stdout().write_all(line.as_bytes())?;
             lock.set(Locked::new(&pinned));
@@ -74,13 +73,32 @@ impl Lock {
         Ok(Decision::Clean)
     }
 
-    /// All references, each once.
-    fn references(&self) -> anyhow::Result<Vec<Reference>> {
+    /// All references, each once: also those that the constraints of bundles name.
+    fn references(
+        &self,
+        registry: &Registry,
+        pin: impl Fn(&Reference) -> anyhow::Result<Pinned>,
+    ) -> anyhow::Result<Vec<Reference>> {
         let mut all = self.references.clone();
-        for source in Source::named(&self.constraints) {
-            let source =
-                source.map_err(|problem| anyhow!("{} {}", problem.file, problem.message))?;
-            all.extend(source.references());
+        for path in &self.constraints.constraints {
+            let Some(text) = path.to_str().filter(|text| is_reference(text)) else {
+                for source in Source::named(std::slice::from_ref(path)) {
+                    let source = source.map_err(|problem| anyhow!(lines(vec![problem])))?;
+                    all.extend(source.references());
+                }
+                continue;
+            };
+            let reference: Reference = text.parse()?;
+            let exact = pin(&reference)?.exact();
+            let artifact = registry.pull(&[exact]).remove(0)?;
+            let files = artifact.files.with_context(|| {
+                format!(
+                    "{reference} is one policy, and no bundle with constraints; name it without -c"
+                )
+            })?;
+            all.push(reference);
+            let sources = Source::of_bundle(path, &files);
+            all.extend(sources.iter().flat_map(Source::references));
         }
         let mut once = Vec::new();
         for reference in all {

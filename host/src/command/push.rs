@@ -19,6 +19,7 @@ use crate::registry::{
     version_of_tag,
 };
 use crate::review::Decision;
+use crate::threat::{MODEL_IN_BUNDLE, Model};
 
 /// Push a policy to a registry, or several with their constraints as one bundle
 #[derive(Args, Debug)]
@@ -77,9 +78,7 @@ impl Push {
                 pack(policy, &engine, cache.as_ref(), &further)?,
             ),
             _ => {
-                let mut catalog = Catalog::default();
-                let access = self.registry.clone();
-                catalog.connect(move || access.open(None));
+                let mut catalog = self.registry.catalog(|| Ok(None));
                 catalog.add_bundled(&engine, cache.as_ref(), pack_of_program);
                 let mut components = Vec::new();
                 for policy in policies {
@@ -144,13 +143,14 @@ impl Push {
         let mut problems = Vec::new();
         let mut rulebook = Rulebook::default();
         for source in Source::named(&self.constraints) {
-            let source = match source {
+            let mut source = match source {
                 Ok(source) => source,
                 Err(problem) => {
                     problems.push(problem);
                     continue;
                 }
             };
+            source.bundled = true;
             constraint::read(
                 &source,
                 catalog,
@@ -167,13 +167,20 @@ impl Push {
                 "two files would be {path} in the bundle; rename one"
             );
         }
-        if !problems.is_empty() {
-            bail!(lines(problems));
-        }
         if let Some(file) = &self.threat_model {
+            match Model::open(file) {
+                Ok((model, wrong)) => {
+                    problems.extend(wrong);
+                    problems.extend(model.problems(catalog));
+                }
+                Err(problem) => problems.push(problem),
+            }
             let content = std::fs::read(file)
                 .with_context(|| format!("{} cannot be read", file.display()))?;
-            files.insert("threat-model.yaml".into(), content);
+            files.insert(MODEL_IN_BUNDLE.into(), content);
+        }
+        if !problems.is_empty() {
+            bail!(lines(problems));
         }
         Ok(files)
     }

@@ -10,7 +10,6 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::say;
-#[cfg(all(target_os = "linux", feature = "gateway"))]
 use crate::catalog::Catalog;
 use crate::constraint::{Problem, read_trust};
 use crate::registry::{
@@ -61,13 +60,15 @@ impl RegistryArgs {
         })
     }
 
-    /// A catalog that follows references.
-    #[cfg(all(target_os = "linux", feature = "gateway"))]
-    pub(super) fn catalog(&self, lock: &LockArgs) -> Arc<Catalog> {
-        let (access, lock) = (self.clone(), lock.clone());
+    /// A catalog without policies, which follows references as a lock says.
+    pub(super) fn catalog(
+        &self,
+        lock: impl Fn() -> anyhow::Result<Option<Lock>> + Send + Sync + 'static,
+    ) -> Catalog {
+        let access = self.clone();
         let mut catalog = Catalog::default();
-        catalog.connect(move || access.open(lock.read()?));
-        Arc::new(catalog)
+        catalog.connect(move || access.open(lock()?));
+        catalog
     }
 
     fn trust(&self) -> anyhow::Result<Option<Trust>> {

@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::say;
+use super::{ConstraintPaths, PolicyPaths, say};
 use crate::catalog::Bundled;
 use crate::engine::{Engine, Limits};
 use crate::gateway::replay::{Replayed, replay};
@@ -22,19 +22,11 @@ pub(super) struct Replay {
     #[arg(value_name = "FILE")]
     log: PathBuf,
 
-    /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
-    /// times
-    #[arg(short, long = "constraints", value_name = "PATH", required = true)]
-    constraints: Vec<PathBuf>,
+    #[command(flatten)]
+    constraints: ConstraintPaths,
 
-    /// A policy to load: a .wasm file, or a folder of them; can be given several times. The
-    /// bundled policies stay, unless --only is given
-    #[arg(short, long = "policy", value_name = "PATH")]
-    policies: Vec<PathBuf>,
-
-    /// Leave the bundled policies out
-    #[arg(long, requires = "policies")]
-    only: bool,
+    #[command(flatten)]
+    policies: PolicyPaths,
 
     /// How to write what would change
     #[arg(short, long, default_value = "text")]
@@ -52,13 +44,9 @@ enum Output {
 impl Replay {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
         let engine = Engine::new(1, Limits::default())?;
-        let recipe = Recipe {
-            base: None,
-            bundled: if self.only { Vec::new() } else { pack.to_vec() },
-            policies: self.policies,
-            constraints: self.constraints,
-            ..Recipe::default()
-        };
+        let recipe = self
+            .policies
+            .recipe(pack, &self.constraints, Recipe::default());
         let set = match recipe.make(&engine, None) {
             Ok(set) => set,
             Err(wrong) => {

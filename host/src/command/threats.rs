@@ -1,12 +1,12 @@
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::judge::JudgeArgs;
-use super::{input_error, say_error};
-use crate::catalog::Bundled;
+use super::{Loaded, say_error};
+use crate::catalog::{Bundled, is_reference};
 use crate::constraint::Problem;
 use crate::report::threats;
 use crate::review::{Decision, Review};
@@ -20,7 +20,8 @@ pub(super) struct Threats {
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
 
-    /// A threat model in place of the one that is built in
+    /// A threat model in place of the one that is built in: a file, or a bundle in a registry as
+    /// oci://registry/repository:1.2.0, whose policies are loaded too
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
 
@@ -42,36 +43,38 @@ enum Output {
 
 impl Threats {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
-        let read = self
+        let bundle = self
             .model
-            .as_deref()
-            .map_or_else(|| Ok(Model::built_in()), Model::open);
-        let (model, mut problems) = match read {
+            .clone()
+            .into_iter()
+            .filter(|path| is_bundle(path));
+        let bundle: Vec<PathBuf> = bundle.collect();
+        let (review, loaded, mut decision) = if self.paths.is_empty() {
+            let loaded = self.judge.policies.load_with(pack, &bundle)?;
+            let decision = loaded.say_errors();
+            (Review::default(), loaded, decision)
+        } else {
+            let judged = self.judge.judge_with(&self.paths, pack, bundle)?;
+            judged.review.errors().for_each(say_error);
+            let decision = judged.decision(&self.paths)?;
+            (judged.review, judged.loaded, decision)
+        };
+        let (model, mut problems) = match self.read_model(&loaded) {
             Ok(read) => read,
             Err(problem) => {
                 say_problem(problem);
                 return Ok(Decision::Failed);
             }
         };
-        if model.threats.is_empty() {
-            problems.into_iter().for_each(say_problem);
-            return Ok(Decision::Failed);
+        if !model.threats.is_empty() {
+            problems.extend(model.problems(&loaded.catalog));
         }
-        let (review, loaded, judged) = if self.paths.is_empty() {
-            let loaded = self.judge.policies.load(pack)?;
-            let decision = loaded.say_errors();
-            (Review::default(), loaded, decision)
-        } else {
-            let judged = self.judge.judge(&self.paths, pack)?;
-            judged.review.errors().for_each(say_error);
-            let decision = judged.decision(&self.paths)?;
-            (judged.review, judged.loaded, decision)
-        };
-        problems.extend(model.problems(&loaded.catalog));
-        let mut decision = judged;
         for problem in problems {
             say_problem(problem);
             decision = Decision::Failed;
+        }
+        if model.threats.is_empty() {
+            return Ok(Decision::Failed);
         }
         let gaps = model.gaps(&loaded.catalog);
         let standings = model.standings(&loaded.catalog, &review);
@@ -95,12 +98,24 @@ impl Threats {
             decision => decision,
         })
     }
+
+    /// The threat model, and what is wrong with parts of it.
+    fn read_model(&self, loaded: &Loaded) -> Result<(Model, Vec<Problem>), Problem> {
+        match self.model.as_deref() {
+            None => Ok(Model::built_in()),
+            #[cfg(feature = "registry")]
+            Some(path) if is_bundle(path) => {
+                Model::of_bundle(path, &loaded.catalog, &loaded.engine, loaded.cache.as_ref())
+            }
+            Some(path) => Model::open(path),
+        }
+    }
+}
+
+fn is_bundle(path: &Path) -> bool {
+    path.to_str().is_some_and(is_reference)
 }
 
 fn say_problem(problem: Problem) {
-    say_error(&input_error(
-        problem.file,
-        problem.position,
-        problem.message,
-    ));
+    say_error(&problem.into());
 }

@@ -22,6 +22,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Whether a user named it. A file that was found in a judged tree loads no code.
     pub named: bool,
+    /// Whether it stands in a bundle, of which nothing leads to a file of this machine.
+    pub bundled: bool,
     /// Whether its exceptions count.
     pub granted: bool,
 }
@@ -64,6 +66,7 @@ impl Source {
             text: Text::new(name.clone(), content),
             path: path.into(),
             named,
+            bundled: false,
             granted,
         })
     }
@@ -75,6 +78,7 @@ impl Source {
             text: Text::new(name, text),
             path: PathBuf::new(),
             named: false,
+            bundled: false,
             granted: true,
         }
     }
@@ -99,16 +103,24 @@ impl Source {
         let files = files.iter();
         let constraints = files.filter(|(path, _)| path.starts_with("constraints/"));
         constraints
-            .map(|(path, content)| Self {
-                text: Text::new(
-                    format!("{}!{path}", bundle.display()),
-                    String::from_utf8_lossy(content),
-                ),
-                path: PathBuf::from(path),
-                named: true,
-                granted: true,
-            })
+            .map(|(path, content)| Self::of_bundle_file(bundle, path, content))
             .collect()
+    }
+
+    /// A file of a bundle.
+    #[cfg(feature = "registry")]
+    #[must_use]
+    pub fn of_bundle_file(bundle: &Path, path: &str, content: &[u8]) -> Self {
+        Self {
+            text: Text::new(
+                format!("{}!{path}", bundle.display()),
+                String::from_utf8_lossy(content),
+            ),
+            path: PathBuf::from(path),
+            named: true,
+            bundled: true,
+            granted: true,
+        }
     }
 
     /// The references to policies in a registry that it names. What is wrong with them is said
@@ -462,6 +474,13 @@ impl Reader<'_> {
             self.problem(
                 span,
                 "what is not named with -c loads no policy; name it with -c, or the policy with -p",
+            );
+            return None;
+        }
+        if self.source.bundled {
+            self.problem(
+                span,
+                "what stands in a bundle names no file; name the policy that is pushed with it, or one in a registry by oci://",
             );
             return None;
         }

@@ -17,7 +17,7 @@ pub(super) enum Login {
 pub(super) fn of(registry: &str) -> anyhow::Result<Option<Login>> {
     // The name under which Docker keeps the login for its own registry.
     let server = match registry {
-        "docker.io" => "https://index.docker.io/v1/",
+        "docker.io" | "index.docker.io" => "https://index.docker.io/v1/",
         other => other,
     };
     let docker = docker_config().filter(|path| path.exists());

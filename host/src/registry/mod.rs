@@ -119,6 +119,7 @@ impl Registry {
         Ok(tags)
     }
 
+    /// What could not be kept on this machine since this was last asked.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         self.shared.remote.notices()

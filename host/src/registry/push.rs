@@ -164,6 +164,7 @@ impl Shared {
         })
     }
 
+    /// Copies the signatures that are kept beside an artifact.
     pub(super) async fn copy_signatures(
         &self,
         from: &Repository,

@@ -11,8 +11,9 @@ use stridegate_shapes::pod;
 use tokio::sync::mpsc;
 
 use super::super::access::AccessArgs;
+use super::super::desk::Beside;
 use super::super::output::{Output, Progress};
-use super::super::{ConstraintArgs, Loaded, PolicyArgs, input_error, say};
+use super::super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error, say};
 use crate::catalog::{Bundled, Catalog};
 use crate::collect::cluster::{Cluster, Namespaces, Page, Resource, Selection};
 use crate::constraint::{Rulebook, Source, Today};
@@ -72,22 +73,28 @@ type Fetched = (Arc<Resource>, anyhow::Result<Page>);
 
 impl ScanCluster {
     pub(in super::super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
-        let loaded = self.policies.load(pack)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .context("cannot start the connections")?;
         let cluster = runtime.block_on(Cluster::connect(&self.access.access()))?;
-        let (rulebook, problems) = if self.constraints_from_cluster {
+        let texts = if self.constraints_from_cluster {
             let texts = runtime.block_on(cluster.constraints())?.into_iter();
-            let sources = texts
-                .map(|text| Source::fed(&text.shown, text.text))
-                .collect();
-            self.constraints.rulebook_with(&loaded, sources)
+            let texts = texts.map(|text| Source::fed(&text.shown, text.text));
+            Some(texts.collect())
         } else {
-            self.constraints.rulebook(&loaded, std::iter::empty())
+            None
         };
+        let beside = Beside {
+            texts,
+            ..Beside::default()
+        };
+        let Desk {
+            loaded,
+            rulebook,
+            errors,
+        } = self.constraints.load(&self.policies, pack, beside)?;
         let resources = runtime.block_on(self.resources(&cluster, &rulebook))?;
         let namespaces = if rulebook.selects_namespaces() {
             runtime.block_on(cluster.namespaces())?.0
@@ -107,8 +114,7 @@ impl ScanCluster {
             sender,
         ));
         let mut review = judge(&loaded, &rulebook, &namespaces, &ranges, &mut pages);
-        review.errors.extend(loaded.errors());
-        review.errors.extend(problems);
+        review.errors.extend(errors);
         let reports = openreports::resources(&review, now());
         self.write(&review, &loaded.catalog, &reports)?;
         if self.apply {

@@ -11,8 +11,9 @@ use stridegate_shapes::daemon;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+use super::super::desk::Beside;
 use super::super::output::{Output, Progress};
-use super::super::{ConstraintArgs, Loaded, PolicyArgs, input_error, say};
+use super::super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error, say};
 use super::node::this_host;
 use crate::catalog::Bundled;
 use crate::collect::engine::{Address, Answer, Client, escape};
@@ -73,8 +74,13 @@ type Told = Option<Vec<String>>;
 impl ScanDocker {
     pub(in super::super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
         let address = Address::find(self.host.as_deref())?;
-        let loaded = self.policies.load(pack)?;
-        let (rulebook, problems) = self.constraints.rulebook(&loaded, std::iter::empty());
+        let Desk {
+            loaded,
+            rulebook,
+            errors,
+        } = self
+            .constraints
+            .load(&self.policies, pack, Beside::default())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -114,8 +120,7 @@ impl ScanDocker {
             ..
         } = scan;
         progress.finish();
-        review.errors.extend(loaded.errors());
-        review.errors.extend(problems);
+        review.errors.extend(errors);
         self.output.write(&review, &loaded.catalog)?;
         Ok(review.decision())
     }

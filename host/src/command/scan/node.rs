@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::super::desk::Beside;
 use super::super::output::Output;
-use super::super::{ConstraintArgs, PolicyArgs};
+use super::super::{ConstraintArgs, Desk, PolicyArgs};
 use crate::catalog::Bundled;
 use crate::collect::facts::capture;
 use crate::constraint::Today;
@@ -31,8 +32,13 @@ pub(super) struct ScanNode {
 
 impl ScanNode {
     pub(in super::super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
-        let loaded = self.policies.load(pack)?;
-        let (rulebook, problems) = self.constraints.rulebook(&loaded, std::iter::empty());
+        let Desk {
+            loaded,
+            rulebook,
+            errors,
+        } = self
+            .constraints
+            .load(&self.policies, pack, Beside::default())?;
         let court = Court {
             engine: &loaded.engine,
             cache: loaded.cache.as_ref(),
@@ -44,8 +50,7 @@ impl ScanNode {
         let mut review = Review::default();
         review.files.push(court.judge(&name, reading));
         review.exceptions = court.exceptions();
-        review.errors.extend(loaded.errors());
-        review.errors.extend(problems);
+        review.errors.extend(errors);
         self.output.write(&review, &loaded.catalog)?;
         Ok(review.decision())
     }

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::say;
+use super::{ConstraintPaths, PolicyPaths, say};
 use crate::catalog::Bundled;
 use crate::engine::{Engine, Limits};
 use crate::gateway::server::{self, Listener, Unread, reply};
@@ -22,6 +22,9 @@ use crate::gateway::{Gate, Live, Log, LogTarget, Metrics, Recipe, Say, Settings}
 use crate::review::Decision;
 
 /// Stand at a gate: judge what is asked of Docker or Kubernetes while it is asked
+///
+/// The files of its constraints and policies are read anew when they change, registries are asked
+/// every minute whether a tag or a requirement leads elsewhere, and both on SIGHUP.
 #[derive(Args, Debug)]
 pub(super) struct Serve {
     #[command(subcommand)]
@@ -46,20 +49,11 @@ impl Serve {
 /// What every gate can be told.
 #[derive(Args, Debug)]
 struct GateArgs {
-    /// Constraints and exceptions: a YAML or JSON file, or a folder of them; can be given several
-    /// times, and a bundle in a registry as oci://registry/repository#^1. Files are read anew when
-    /// they change, registries are asked every minute, and both on SIGHUP
-    #[arg(short, long = "constraints", value_name = "PATH")]
-    constraints: Vec<PathBuf>,
+    #[command(flatten)]
+    constraints: ConstraintPaths,
 
-    /// A policy to load: a .wasm file, a folder of them, or a reference to a registry; can be given
-    /// several times. The bundled policies stay, unless --only is given
-    #[arg(short, long = "policy", value_name = "PATH")]
-    policies: Vec<PathBuf>,
-
-    /// Leave the bundled policies out
-    #[arg(long, requires = "policies")]
-    only: bool,
+    #[command(flatten)]
+    policies: PolicyPaths,
 
     /// Allow everything, and record what would have been denied
     #[arg(long)]
@@ -90,14 +84,6 @@ struct GateArgs {
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=2048))]
     memory: u64,
 
-    #[cfg(feature = "registry")]
-    #[command(flatten)]
-    lock: super::registry::LockArgs,
-
-    #[cfg(feature = "registry")]
-    #[command(flatten)]
-    registry: super::registry::RegistryArgs,
-
     /// How many requests are judged at a time; as many as there are processors if it is not given
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
@@ -123,17 +109,7 @@ impl GateArgs {
             until: None,
         };
         let engine = Engine::new(u32::try_from(workers).unwrap_or(u32::MAX), limits)?;
-        #[cfg(feature = "registry")]
-        let base = Some(self.registry.catalog(&self.lock));
-        #[cfg(not(feature = "registry"))]
-        let base = None;
-        let recipe = Recipe {
-            base,
-            bundled: if self.only { Vec::new() } else { pack.to_vec() },
-            policies: self.policies.clone(),
-            constraints: self.constraints.clone(),
-            ..more
-        };
+        let recipe = self.policies.recipe(pack, &self.constraints, more);
         let live = match Live::new(recipe, engine) {
             Ok(live) => Arc::new(live),
             Err(wrong) => {

@@ -5,6 +5,8 @@ use std::error::Error as _;
 use anyhow::anyhow;
 use serde::Deserialize;
 
+use super::proxy::Proxy;
+
 /// What a registry says of what went wrong.
 pub(super) fn reason(body: &[u8]) -> String {
     #[derive(Deserialize)]
@@ -45,28 +47,31 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Why a connection gave no answer.
-pub(super) fn network(error: reqwest::Error) -> Failure {
+/// Why a connection gave no answer; `proxy` is what stood on the way.
+pub(super) fn network(error: reqwest::Error, proxy: Option<&Proxy>) -> Failure {
     let error = error.without_url();
+    let by = proxy.map_or_else(String::new, |proxy| format!(", by way of {proxy},"));
     if let Some(rustls::Error::InvalidCertificate(why)) = tls_error(&error) {
         return Failure {
             transient: false,
             error: anyhow!(
-                "the certificate of the registry is not trusted: {why}; name its authority with --ca FILE"
+                "the certificate of the registry{by} is not trusted: {why}; name its authority with --ca FILE"
             ),
         };
     }
-    let why = if error.is_timeout() {
-        "does not answer in time"
-    } else if error.is_connect() {
-        "cannot be reached"
-    } else {
-        "broke off"
-    };
     let last = causes(&error).last().map(|cause| format!(": {cause}"));
+    let last = last.unwrap_or_default();
+    let error = match proxy {
+        Some(proxy) if error.is_connect() => anyhow!(
+            "{proxy} gives no way to the registry{last}; correct it, or name the registry in NO_PROXY"
+        ),
+        _ if error.is_timeout() => anyhow!("the registry{by} does not answer in time{last}"),
+        _ if error.is_connect() => anyhow!("the registry cannot be reached{last}"),
+        _ => anyhow!("the registry{by} broke off{last}"),
+    };
     Failure {
         transient: true,
-        error: anyhow!("the registry {why}{}", last.unwrap_or_default()),
+        error,
     }
 }
 

@@ -9,11 +9,12 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde::Deserialize;
 
 use super::super::credentials::{self, Login};
-use super::fault::{Failure, network, reason};
+use super::fault::{Failure, reason};
 use super::retry::is_transient;
 use super::{Call, Transport};
 
 /// The most bytes of an answer with a token.
+const MAX_TOKEN: u64 = 1 << 20;
 
 impl Transport {
     /// What a request has to carry, for the challenges of a registry; none if nothing would help.
@@ -89,7 +90,8 @@ impl Transport {
         let scope = format!("repository:{}:{actions}", call.repository.path);
         let mut fields = vec![("scope", scope)];
         fields.extend(service.map(|service| ("service", service)));
-        let client = self.client(realm.host_str().unwrap_or_default());
+        let proxy = self.proxies.on_the_way(&realm)?;
+        let client = &self.client;
         let request = match login {
             Some(Login::Identity(token)) => {
                 fields.push(("grant_type", "refresh_token".into()));
@@ -113,12 +115,12 @@ impl Transport {
                 }
             }
         };
-        let response = request.send().await.map_err(network)?;
+        let response = self.send(request, proxy.as_ref()).await?;
         let ask = Call {
             limit: MAX_TOKEN,
             ..Call::get(call.repository, String::new())
         };
-        let answer = self.read(&ask, response).await?;
+        let answer = self.read(&ask, response, proxy).await?;
         if !answer.status.is_success() {
             let registry = &call.repository.registry;
             return Err(Failure {

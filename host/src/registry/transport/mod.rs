@@ -5,11 +5,10 @@
 //! to plain text, and never with the login. What it decides itself, such as what a tag stands for,
 //! it has to say itself.
 
-use std::collections::HashMap;
-
 mod fault;
 mod login;
 mod meter;
+mod proxy;
 mod redirect;
 mod retry;
 mod route;
@@ -19,17 +18,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, anyhow};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::Repository;
 use fault::{Failure, network, reason};
+use proxy::{Proxies, Proxy};
 use redirect::{redirected, refuse_plain};
+use retry::again;
 
 pub use meter::Meter;
 pub use retry::Patience;
 pub use route::Access;
 
 /// The most bytes of an answer that says what went wrong.
+const MAX_ERROR: u64 = 64 << 10;
 
 /// A request.
 pub(super) struct Call<'a> {
@@ -96,6 +98,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// Where it came from in the end.
     pub(super) url: Url,
+    /// What stood on the way to there.
+    proxy: Option<Proxy>,
 }
 
 impl Answer {
@@ -114,10 +118,18 @@ impl Answer {
             StatusCode::UNAUTHORIZED => format!("; docker login {registry} makes a login"),
             StatusCode::FORBIDDEN => format!("; the login for {registry} does not allow this"),
             StatusCode::NOT_FOUND => "; stridegate tags shows what is there".to_owned(),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                "; its login stands before its host, as in http://name:password@host:port"
+                    .to_owned()
+            }
             _ => String::new(),
         };
+        let by = match &self.proxy {
+            Some(proxy) => format!(", by way of {proxy},"),
+            None => String::new(),
+        };
         Err(anyhow!(
-            "the registry answers {}{}{advice}",
+            "the registry{by} answers {}{}{advice}",
             self.status,
             reason(&self.body)
         ))
@@ -125,14 +137,12 @@ impl Answer {
 }
 
 /// The key of what opens a repository, for reading or writing.
-
 type Door = (Repository, bool);
 
 /// Makes requests.
 pub(super) struct Transport {
     client: Client,
-    /// Goes around any proxy, to a registry on this machine.
-    direct: Client,
+    proxies: Proxies,
     access: Access,
     /// Whether registries on this machine speak TLS.
     schemes: Mutex<HashMap<String, bool>>,
@@ -153,18 +163,24 @@ impl Transport {
                 .with_context(|| format!("{} holds no certificate in PEM", file.display()))?;
             authorities.append(&mut bundle);
         }
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("stridegate/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(access.patience.connect)
-                .read_timeout(access.patience.idle)
-                .tls_certs_merge(authorities.clone())
-        };
-        let failed = "cannot prepare connections to registries";
+        let proxies = Proxies::of_environment();
+        let on_the_way = proxies.clone();
+        let client = Client::builder()
+            .user_agent(concat!("stridegate/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(access.patience.connect)
+            .read_timeout(access.patience.idle)
+            .proxy(reqwest::Proxy::custom(move |url| {
+                // A proxy that cannot be used is refused before anything is sent.
+                let proxy = on_the_way.on_the_way(url).ok()??;
+                Some(proxy.url)
+            }))
+            .tls_certs_merge(authorities)
+            .build()
+            .context("cannot prepare connections to registries")?;
         Ok(Self {
-            client: builder().build().context(failed)?,
-            direct: builder().no_proxy().build().context(failed)?,
+            client,
+            proxies,
             access,
             schemes: Mutex::default(),
             authorizations: Mutex::default(),
@@ -174,7 +190,12 @@ impl Transport {
 
     /// Makes a request, again if the registry cannot answer at the moment.
     pub(super) async fn exchange(&self, call: &Call<'_>) -> anyhow::Result<Answer> {
-        self.again(|| self.attempt(call)).await
+        again(
+            self.access.patience,
+            || self.attempt(call),
+            tokio::time::sleep,
+        )
+        .await
     }
 
     /// Sends bytes: asks where to, and sends them there. If that fails both begin anew, as nobody
@@ -186,7 +207,7 @@ impl Transport {
         bytes: &[u8],
     ) -> anyhow::Result<Answer> {
         let finish = &finish;
-        self.again(|| async move {
+        let ask = || async move {
             let answer = self.attempt(begin).await?;
             if !answer.status.is_success() {
                 return Ok(answer);
@@ -195,8 +216,8 @@ impl Transport {
             let mut call = Call::write(begin.repository, Method::PUT, target);
             call.body = Some(("application/octet-stream", bytes));
             self.attempt(&call).await
-        })
-        .await
+        };
+        again(self.access.patience, ask, tokio::time::sleep).await
     }
 
     async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
@@ -230,8 +251,9 @@ impl Transport {
         let mut hops = 0;
         loop {
             let inside = url.origin() == origin.origin();
-            let client = self.client(url.host_str().unwrap_or_default());
-            let mut request = client
+            let proxy = self.proxies.on_the_way(&url)?;
+            let mut request = self
+                .client
                 .request(call.method.clone(), url.clone())
                 .header(ACCEPT, call.accept);
             if let (true, Some(authorization)) = (inside, &authorization) {
@@ -240,7 +262,7 @@ impl Transport {
             if let Some((media_type, body)) = call.body {
                 request = request.header(CONTENT_TYPE, media_type).body(body.to_vec());
             }
-            let response = request.send().await.map_err(network)?;
+            let response = self.send(request, proxy.as_ref()).await?;
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED && inside && !has_asked {
                 has_asked = true;
@@ -255,11 +277,25 @@ impl Transport {
                 url = redirected(call, &origin, &url, &response, hops)?;
                 continue;
             }
-            return self.read(call, response).await;
+            return self.read(call, response, proxy).await;
         }
     }
 
-    async fn read(&self, call: &Call<'_>, mut response: Response) -> Result<Answer, Failure> {
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        proxy: Option<&Proxy>,
+    ) -> Result<Response, Failure> {
+        let sent = request.send().await;
+        sent.map_err(|error| network(error, proxy))
+    }
+
+    async fn read(
+        &self,
+        call: &Call<'_>,
+        mut response: Response,
+        proxy: Option<Proxy>,
+    ) -> Result<Answer, Failure> {
         let (status, headers) = (response.status(), response.headers().clone());
         let url = response.url().clone();
         let good = status.is_success();
@@ -275,7 +311,8 @@ impl Transport {
         }
         let mut body = Vec::new();
         if call.method != Method::HEAD {
-            while let Some(piece) = response.chunk().await.map_err(network)? {
+            let broken = |error| network(error, proxy.as_ref());
+            while let Some(piece) = response.chunk().await.map_err(broken)? {
                 if (body.len() + piece.len()) as u64 > limit {
                     if good {
                         return Err(anyhow!(
@@ -305,6 +342,7 @@ impl Transport {
             headers,
             body,
             url,
+            proxy,
         })
     }
 }

@@ -8,6 +8,7 @@ use reqwest::{Method, Response, Url};
 use super::Call;
 
 /// How many times a reader lets itself be sent elsewhere.
+const HOPS: usize = 5;
 
 /// Refuses to go on without TLS where it began with it.
 pub(super) fn refuse_plain(origin: &Url, url: &Url) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use reqwest::{Client, Url};
+use reqwest::Url;
 
 use super::fault::{Failure, lacks_tls};
 use super::{Patience, Transport, lock};
@@ -43,28 +43,18 @@ impl Transport {
             return Ok(if speaks_tls { tls } else { url("http")? });
         }
         let probe = tls.join("/v2/").context("is no address")?;
-        let speaks_tls = match self.direct.head(probe).send().await {
+        let speaks_tls = match self.client.head(probe).send().await {
             Ok(_) => true,
             Err(error) => !lacks_tls(&error),
         };
         lock(&self.schemes).insert(registry.to_owned(), speaks_tls);
         Ok(if speaks_tls { tls } else { url("http")? })
     }
-
-    pub(super) fn client(&self, host: &str) -> &Client {
-        if is_loopback_host(host) {
-            &self.direct
-        } else {
-            &self.client
-        }
-    }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    is_loopback_host(url.host_str().unwrap_or_default())
-}
-
-fn is_loopback_host(host: &str) -> bool {
+/// Whether a URL leads to this machine, as far as its host tells.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || address

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fake::{Reply, with};
-use super::{Desk, component, files};
+use super::{Desk, component, files, make_executable};
 
 #[test]
 fn the_same_policy_is_the_same_artifact() {
@@ -326,7 +326,7 @@ fn a_login_comes_from_a_helper_of_docker() {
     desk.write("docker/config.json", config.as_bytes());
     desk.write(
         "bin/docker-credential-sample",
-        b"#!/bin/sh\necho '{\"Username\":\"name\",\"Secret\":\"hunter\"}'\n",
+        b"#!/bin/sh\ncat >/dev/null\necho '{\"Username\":\"name\",\"Secret\":\"hunter\"}'\n",
     );
     make_executable(&desk, "bin/docker-credential-sample");
     desk.fake.misbehave(|request| {
@@ -344,7 +344,7 @@ fn a_login_comes_from_a_helper_of_docker() {
     // A helper that fails is named, and what it printed is not.
     desk.write(
         "bin/docker-credential-sample",
-        b"#!/bin/sh\necho hunter >&2; exit 1\n",
+        b"#!/bin/sh\ncat >/dev/null\necho hunter >&2; exit 1\n",
     );
     desk.forget();
     let mut command = desk.command(&["pull", &desk.policy(), "--store", "store"]);
@@ -355,12 +355,6 @@ fn a_login_comes_from_a_helper_of_docker() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("credential helper"), "{said}");
     assert!(!said.contains("hunter"), "{said}");
-}
-
-fn make_executable(desk: &Desk, name: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(desk.path(name), mode).expect("the test owns its files");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use stridegate::registry::Digest;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
+    /// Whom it is meant for, if it was sent to a proxy.
+    pub(crate) host: Option<String>,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: BTreeMap<String, String>,
@@ -64,14 +66,21 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn start() -> Self {
+        Self::start_over(|stream| Some(stream))
+    }
+
+    /// A registry that speaks over what is made of each connection.
+    pub(crate) fn start_over<S: Read + Write>(
+        over: impl Fn(TcpStream) -> Option<S> + Clone + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound").to_string();
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                thread::spawn(move || serve(&stream, &state));
+                let (state, over) = (Arc::clone(&shared), over.clone());
+                thread::spawn(move || over(stream).map(|stream| serve(stream, &state)));
             }
         });
         Self { address, state }
@@ -127,7 +136,7 @@ impl Fake {
     }
 }
 
-fn serve(stream: &TcpStream, state: &Mutex<State>) {
+fn serve(stream: impl Read + Write, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         let reply = {
@@ -136,14 +145,14 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             let fault = state.fault.as_mut().and_then(|fault| fault(&request));
             fault.unwrap_or_else(|| answer(&mut state, &request))
         };
-        if write(stream, &request, reply).is_none() {
+        if write(reader.get_mut(), &request, reply).is_none() {
             return;
         }
     }
 }
 
 /// Reads a request; none if it is none, as the beginning of TLS is.
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
+fn read(reader: &mut BufReader<impl Read>) -> Option<Request> {
     let mut line = Vec::new();
     reader
         .by_ref()
@@ -171,9 +180,16 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         .and_then(|text| text.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
+    // A proxy is told the host too.
+    let whole = target.strip_prefix("http://");
+    let (host, target) = match whole.and_then(|rest| rest.split_once('/')) {
+        Some((host, rest)) => (Some(host.to_owned()), format!("/{rest}")),
+        None => (None, target.clone()),
+    };
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     Some(Request {
         method,
+        host,
         path: path.to_owned(),
         query: query.to_owned(),
         headers,
@@ -182,7 +198,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
 }
 
 /// Writes a reply; none if the connection is done with.
-fn write(mut stream: &TcpStream, request: &Request, reply: Reply) -> Option<()> {
+fn write(stream: &mut (impl Read + Write), request: &Request, reply: Reply) -> Option<()> {
     let head = |status: u16, headers: &[(String, String)]| {
         headers
             .iter()

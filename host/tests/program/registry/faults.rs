@@ -321,7 +321,7 @@ fn silence() {
             patience: Patience {
                 attempts: 2,
                 pause: Duration::from_millis(1),
-                idle: Duration::from_millis(50),
+                idle: Duration::from_secs(1),
                 ..Patience::default()
             },
             ..Access::default()

@@ -187,12 +187,14 @@ fn a_changed_signer_is_refused_by_the_lock() {
     }
 }
 
+const MODEL: &str = "apiVersion: stridegate.dev/v1\nkind: ThreatModel\nmetadata: {name: sample}\nspec:\n  threats:\n    - {id: root, title: a container runs as root, platform: docker, category: elevation-of-privilege, policies: [root-user]}\n";
+
 #[test]
 fn a_bundle_holds_policies_with_their_constraints() {
     let desk = Desk::new();
     desk.write("pod.yaml", POD.as_bytes());
     desk.write("rules/a.yaml", constraint("root-user").as_bytes());
-    desk.write("model.yaml", b"threats: []\n");
+    desk.write("model.yaml", MODEL.as_bytes());
     let bundle = desk.fake.reference("sets/base");
     let push = [
         "push",

@@ -4,6 +4,9 @@ mod artifacts;
 mod fake;
 mod faults;
 mod lock;
+mod routes;
+#[cfg(feature = "gateway")]
+mod tls;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -22,10 +25,13 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("there is a folder for temporary files"),
-            fake: Fake::start(),
-        }
+        Self::beside(Fake::start())
+    }
+
+    /// A desk beside a registry.
+    fn beside(fake: Fake) -> Self {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        Self { folder, fake }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -46,11 +52,20 @@ impl Desk {
             .env_remove("XDG_RUNTIME_DIR")
             .env_remove("REGISTRY_AUTH_FILE")
             .env_remove("COSIGN_PASSWORD");
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
         command
     }
 
     fn run(&self, arguments: &[&str]) -> Run {
-        let output = self.command(arguments).output();
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs a verb with variables of the environment.
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = self.command(arguments);
+        let output = command.envs(variables.iter().copied()).output();
         output.expect("the program can be started").into()
     }
 
@@ -110,4 +125,10 @@ fn component(name: &str) -> String {
 
 fn files(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+fn make_executable(desk: &Desk, name: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(desk.path(name), mode).expect("the test owns its files");
 }
