@@ -25,6 +25,9 @@ pub(super) struct Remote {
 type Pulled = Result<Taken, String>;
 
 /// The policies of an artifact, and the files of a bundle.
+type Content = (Vec<Arc<Policy>>, Option<Arc<Files>>);
+
+/// The policies of an artifact, and the files of a bundle.
 #[derive(Clone)]
 struct Taken {
     reference: Reference,
@@ -135,7 +138,7 @@ impl Catalog {
         engine: &Engine,
         cache: Option<&Cache>,
         reference: &Reference,
-    ) -> anyhow::Result<(Vec<Arc<Policy>>, Option<Arc<Files>>)> {
+    ) -> anyhow::Result<Content> {
         let taken = self.taken(engine, cache, reference)?;
         Ok((taken.policies, taken.files))
     }

@@ -1,5 +1,5 @@
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Args;
@@ -81,6 +81,12 @@ impl Pull {
             .map(|(name, bytes)| (folder.join(name), bytes))
             .collect();
         for (file, bytes) in &all {
+            ensure!(
+                all.iter().filter(|(other, _)| other == file).count() == 1,
+                "{} would be written twice; the bundle names two things alike",
+                file.display()
+            );
+            refuse_links(folder, file)?;
             let there = std::fs::read(file).ok();
             ensure!(
                 there.is_none_or(|there| there == **bytes),
@@ -94,4 +100,18 @@ impl Pull {
         }
         Ok(all.into_iter().map(|(file, _)| file).collect())
     }
+}
+
+/// Refuses to write through a link that leads out of the folder.
+fn refuse_links(folder: &Path, file: &Path) -> anyhow::Result<()> {
+    let inside = file.ancestors().skip(1);
+    for parent in inside.take_while(|parent| *parent != folder) {
+        let is_link = parent.symlink_metadata().is_ok_and(|it| it.is_symlink());
+        ensure!(
+            !is_link,
+            "{} is a link, and nothing is written through it; remove it, or name another folder",
+            parent.display()
+        );
+    }
+    Ok(())
 }

@@ -55,7 +55,7 @@ pub fn read_trust(path: &Path) -> Result<Trust, Vec<Problem>> {
 
 fn read_rule(node: &Node, source: &Source, problems: &mut Vec<Problem>) -> Option<TrustRule> {
     let before = problems.len();
-    let known = ["prefix", "keys", "threshold"];
+    let known = ["prefix", "keys", "threshold", "signedIdentity"];
     let fields = Fields::new(node, source, &known, problems);
     let (prefix, place) = fields.required("prefix", problems)?;
     if prefix.contains("://") {
@@ -94,10 +94,13 @@ fn read_rule(node: &Node, source: &Source, problems: &mut Vec<Problem>) -> Optio
         );
         problems.push(source.problem(node.span, message));
     }
+    let identities = [("matchRepository", true)];
+    let match_repository = fields.choice("signedIdentity", &identities, problems);
     (problems.len() == before).then(|| TrustRule {
         prefix: prefix.to_owned(),
         keys,
         threshold,
+        match_repository: match_repository.unwrap_or(false),
     })
 }
 

@@ -210,10 +210,23 @@ impl Registry {
                 artifact: !is_signature,
             });
         }
-        for (loaded, entry) in loaded.iter().zip(&index.manifests) {
-            if let Some(tag) = loaded.reference.wanted.tag() {
-                store.tag(&loaded.reference.repository, tag, entry)?;
-            }
+        let keep = |loaded: &Loaded, entry| {
+            let tag = loaded.reference.wanted.tag();
+            let repository = &loaded.reference.repository;
+            tag.map_or(Ok(()), |tag| store.tag(repository, tag, entry))
+        };
+        // Signatures first: they say whether the others may be kept.
+        let all = || loaded.iter().zip(&index.manifests);
+        for (signature, entry) in all().filter(|(loaded, _)| !loaded.artifact) {
+            keep(signature, entry)?;
+        }
+        for (artifact, _) in all().filter(|(loaded, _)| loaded.artifact) {
+            let repository = &artifact.reference.repository;
+            self.wait(self.shared.check_trust(repository, &artifact.digest, true))
+                .with_context(|| artifact.reference.to_string())?;
+        }
+        for (artifact, entry) in all().filter(|(loaded, _)| loaded.artifact) {
+            keep(artifact, entry)?;
         }
         Ok(loaded)
     }

@@ -1,7 +1,7 @@
 //! A set of policies with what applies them, as one artifact: an index of components, and a
 //! manifest whose one layer is an archive of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use anyhow::{Context, bail, ensure};
@@ -129,15 +129,43 @@ pub(super) fn read_files(bytes: &[u8]) -> anyhow::Result<Files> {
             "is a bundle with two files {path:?}"
         );
     }
+    for path in files.keys() {
+        let inside = format!("{path}/");
+        ensure!(
+            !files.keys().any(|other| other.starts_with(&inside)),
+            "is a bundle in which {path:?} is a file and a folder"
+        );
+    }
     Ok(files)
+}
+
+/// Refuses names of components that could not be those of files beside each other.
+pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        ensure!(
+            is_part(name),
+            "is a bundle with a policy {name:?}, which is no name of one: letters, digits, ., _ and -"
+        );
+        // Some file systems know no difference.
+        ensure!(
+            seen.insert(name.to_lowercase()),
+            "is a bundle with two policies {name:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Whether something can be the name of a file, and leads nowhere else.
+fn is_part(part: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ".contains(&byte);
+    !part.is_empty() && !part.starts_with('.') && part.len() <= 128 && part.bytes().all(known)
 }
 
 /// Refuses a path that could lead out of the folder into which it is written.
 fn check_path(path: &str) -> anyhow::Result<()> {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ".contains(&byte);
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(known);
     ensure!(
-        path.split('/').all(part),
+        path.split('/').all(is_part),
         "{path:?} is no path of a file in a bundle: letters, digits, ., _ and - in folders by /"
     );
     Ok(())
@@ -182,6 +210,50 @@ mod tests {
     fn no_file_of_a_bundle_leads_out_of_its_folder() {
         for path in ["../a", "/a", "a/../b", "a//b", ".a", "a\\b", ""] {
             assert!(check_path(path).is_err(), "{path:?}");
+        }
+        for name in [
+            "../a", "/tmp/a", "a/b", ".a", "", "a\\b", "a:b", "a\n", "..",
+        ] {
+            assert!(check_names([name].into_iter()).is_err(), "{name:?}");
+        }
+        assert!(check_names(["root-user", "log-level"].into_iter()).is_ok());
+        assert!(check_names(["a", "A"].into_iter()).is_err());
+    }
+
+    /// Archives that no program of good will writes.
+    fn archive(members: &[(tar::EntryType, &str)]) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (kind, path) in members {
+            let mut header = tar::Header::new_ustar();
+            // Not by set_path, which refuses what leads out.
+            header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(0);
+            if *kind != tar::EntryType::Regular {
+                header.set_link_name("elsewhere").expect("it is short");
+            }
+            header.set_cksum();
+            archive.append(&header, &[][..]).expect("it is in memory");
+        }
+        archive.into_inner().expect("it is in memory")
+    }
+
+    #[test]
+    fn an_archive_that_leads_out_is_refused() {
+        use tar::EntryType::{Char, Directory, Link, Regular, Symlink};
+        for (members, part) in [
+            (&[(Regular, "../a")][..], "no path of a file"),
+            (&[(Regular, "/tmp/a")], "no path of a file"),
+            (&[(Regular, "a/../../b")], "no path of a file"),
+            (&[(Symlink, "a")], "is no file"),
+            (&[(Link, "a")], "is no file"),
+            (&[(Directory, "a")], "is no file"),
+            (&[(Char, "a")], "is no file"),
+            (&[(Regular, "a"), (Regular, "a")], "two files"),
+            (&[(Regular, "a"), (Regular, "a/b")], "a file and a folder"),
+        ] {
+            let error = read_files(&archive(members)).expect_err(part);
+            assert!(error.to_string().contains(part), "{members:?}: {error}");
         }
     }
 }

@@ -79,7 +79,7 @@ impl Shared {
         let checked = async {
             let mut pinned = self.resolve(reference).await?;
             let repository = &reference.repository;
-            pinned.signers = self.check_trust(repository, pinned.digest()).await?;
+            pinned.signers = self.check_trust(repository, pinned.digest(), false).await?;
             if let Some(lock) = &self.lock {
                 lock.check_signers(&pinned)?;
             }

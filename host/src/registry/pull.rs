@@ -127,7 +127,7 @@ async fn pull_bundle(
         tasks.spawn(async move {
             let manifest = shared.manifest(&exact.repository, &entry).await?;
             let annotation = |key| manifest.annotations.get(key).cloned();
-            let name = annotation(TITLE).unwrap_or_else(|| entry.digest.to_string());
+            let name = annotation(TITLE).unwrap_or_else(|| entry.digest.hex().to_owned());
             let bytes = shared.component(&exact.repository, &manifest).await;
             anyhow::Ok(Component {
                 origin: format!("{exact} {name}"),
@@ -142,6 +142,7 @@ async fn pull_bundle(
         components.push(component.context("a download ended by itself")??);
     }
     components.sort_by(|a, b| a.name.cmp(&b.name));
+    bundle::check_names(components.iter().map(|component| &component.name[..]))?;
     let files = match files {
         None => Files::new(),
         Some(entry) => {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use serde::Serialize;
 
 use super::layout::Document;
 use super::signature::{
-    Evidence, Layout, MAX_SIGNATURE, MAX_SIGNATURES, PrivateKey, PublicKey, sign_bundle,
-    sign_simple,
+    Evidence, Layout, MAX_SIGNATURE, MAX_SIGNATURES, PrivateKey, PublicKey, may_be_evidence,
+    sign_bundle, sign_simple,
 };
 use super::{Digest, Found, Pinned, Reference, Registry, Repository, Shared, signature_tag};
 
@@ -30,6 +30,8 @@ pub struct Rule {
     pub keys: Vec<(String, PublicKey)>,
     /// How many different ones of them have to have signed.
     pub threshold: usize,
+    /// Whether only what was signed for the repository in which it is counts.
+    pub match_repository: bool,
 }
 
 /// Who signed an artifact.
@@ -59,11 +61,22 @@ impl Trust {
     }
 }
 
-/// The keys that signed a digest. A key that is named twice signs once.
-fn signers(evidence: &[Evidence], digest: &Digest, keys: &[(String, PublicKey)]) -> Vec<Signer> {
-    let signed = keys
-        .iter()
-        .filter(|(_, key)| evidence.iter().any(|evidence| evidence.holds(digest, key)));
+/// What a signature has to be of, and who has to have made it.
+struct Asked<'a> {
+    repository: &'a Repository,
+    digest: &'a Digest,
+    keys: &'a [(String, PublicKey)],
+    threshold: usize,
+    match_repository: bool,
+}
+
+/// The keys that signed as it was asked. A key that is named twice signs once.
+fn signers(evidence: &[Evidence], asked: &Asked) -> Vec<Signer> {
+    let good = |one: &Evidence, key| {
+        (!asked.match_repository || one.names(asked.repository)) && one.holds(asked.digest, key)
+    };
+    let signed = asked.keys.iter();
+    let signed = signed.filter(|(_, key)| evidence.iter().any(|one| good(one, key)));
     let by_key: BTreeMap<Digest, String> = signed
         .map(|(name, key)| (key.fingerprint().clone(), name.clone()))
         .collect();
@@ -73,12 +86,41 @@ fn signers(evidence: &[Evidence], digest: &Digest, keys: &[(String, PublicKey)])
         .collect()
 }
 
+/// Why something is not signed as it was asked.
+fn too_few(asked: &Asked, evidence: &[Evidence], found: usize) -> anyhow::Error {
+    let (digest, threshold) = (asked.digest, asked.threshold);
+    if evidence.is_empty() {
+        return anyhow!("{digest} is not signed; stridegate sign and cosign sign do that");
+    }
+    let names: Vec<&str> = asked.keys.iter().map(|(name, _)| name.as_str()).collect();
+    let names = names.join(", ");
+    let anywhere = signers(
+        evidence,
+        &Asked {
+            match_repository: false,
+            ..*asked
+        },
+    );
+    let why = if anywhere.len() > found {
+        format!(
+            "a signature that does not name {} does not count (signedIdentity: matchRepository); sign it there",
+            asked.repository
+        )
+    } else {
+        let others = evidence.len() - found.min(evidence.len());
+        format!("{others} by other keys or of other digests do not count")
+    };
+    anyhow!("{digest} has {found} of {threshold} signatures that it needs, by {names}; {why}")
+}
+
 impl Shared {
-    /// Who signed a manifest, of those who have to have; refuses one that too few did.
+    /// Who signed a manifest, of those who have to have; refuses one that too few did. If only what
+    /// is kept counts, no registry is asked.
     pub(super) async fn check_trust(
         &self,
         repository: &Repository,
         digest: &Digest,
+        kept: bool,
     ) -> anyhow::Result<Vec<Signer>> {
         let Some(trust) = &self.trust else {
             return Ok(Vec::new());
@@ -89,47 +131,34 @@ impl Shared {
                 trust.file
             )
         })?;
-        self.check_signed(repository, digest, &rule.keys, rule.threshold)
+        let asked = Asked {
+            repository,
+            digest,
+            keys: &rule.keys,
+            threshold: rule.threshold,
+            match_repository: rule.match_repository,
+        };
+        self.check_signed(&asked, kept)
             .await
             .with_context(|| format!("is refused by {}", trust.file))
     }
 
     /// Who signed a manifest; refuses one that fewer keys than the threshold signed.
-    async fn check_signed(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-        keys: &[(String, PublicKey)],
-        threshold: usize,
-    ) -> anyhow::Result<Vec<Signer>> {
-        if threshold == 0 {
+    async fn check_signed(&self, asked: &Asked<'_>, kept: bool) -> anyhow::Result<Vec<Signer>> {
+        if asked.threshold == 0 {
             return Ok(Vec::new());
         }
         // A signature that was good stays good, so that what is kept is looked at first.
-        let kept = self.evidence(repository, digest, true).await?;
-        let found = signers(&kept, digest, keys);
-        if found.len() >= threshold {
+        let mut evidence = self.evidence(asked.repository, asked.digest, true).await?;
+        let mut found = signers(&evidence, asked);
+        if found.len() < asked.threshold && !kept && !self.remote.offline {
+            evidence = self.evidence(asked.repository, asked.digest, false).await?;
+            found = signers(&evidence, asked);
+        }
+        if found.len() >= asked.threshold {
             return Ok(found);
         }
-        let evidence = if self.remote.offline {
-            kept
-        } else {
-            self.evidence(repository, digest, false).await?
-        };
-        let found = signers(&evidence, digest, keys);
-        if found.len() >= threshold {
-            return Ok(found);
-        }
-        if evidence.is_empty() {
-            bail!("{digest} is not signed; stridegate sign and cosign sign do that");
-        }
-        let names: Vec<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
-        bail!(
-            "{digest} has {} of {threshold} signatures that it needs, by {}; {} by other keys or of other digests do not count",
-            found.len(),
-            names.join(", "),
-            evidence.len() - found.len().min(evidence.len())
-        )
+        Err(too_few(asked, &evidence, found.len()))
     }
 
     /// What is signed about a manifest: what the registry has, or only what is kept here. What
@@ -179,7 +208,9 @@ impl Shared {
             return Ok(all.filter_map(|one| remote.kept(&one.digest)).collect());
         }
         let mut all: Vec<Found> = remote.tagged(repository, &tag).await?.into_iter().collect();
-        let referrers = self.referrers(repository, digest).await?;
+        let mut referrers = self.referrers(repository, digest).await?;
+        // Others may refer to it, too, and hide no signature by their number.
+        referrers.sort_by_key(|entry| !may_be_evidence(entry));
         for entry in referrers.iter().take(MAX_SIGNATURES) {
             all.extend(remote.addressed(repository, &entry.digest).await?);
         }
@@ -210,7 +241,7 @@ impl Shared {
                         .await?;
                 }
                 Layout::Bundle => {
-                    let packed = sign_bundle(&pinned.found.descriptor, key)?;
+                    let packed = sign_bundle(repository, &pinned.found.descriptor, key)?;
                     self.push_parts(repository, &packed).await?;
                     self.remote
                         .push_referrer(repository, pinned.digest(), &packed.root)
@@ -248,11 +279,16 @@ impl Registry {
             let repository = &reference.repository;
             let (shared, digest) = (&self.shared, pinned.digest());
             pinned.signers = if keys.is_empty() {
-                shared.check_trust(repository, digest).await?
+                shared.check_trust(repository, digest, false).await?
             } else {
-                shared
-                    .check_signed(repository, digest, keys, threshold)
-                    .await?
+                let asked = Asked {
+                    repository,
+                    digest,
+                    keys,
+                    threshold,
+                    match_repository: false,
+                };
+                shared.check_signed(&asked, false).await?
             };
             anyhow::Ok(pinned)
         });
@@ -283,6 +319,7 @@ mod tests {
             prefix: prefix.into(),
             keys: Vec::new(),
             threshold: 1,
+            match_repository: false,
         };
         let trust = |prefixes: &[&str]| Trust {
             file: "trust.yaml".into(),
@@ -311,17 +348,39 @@ mod tests {
         }
     }
 
+    fn evidence(packed: &super::super::Packed) -> Evidence {
+        let manifest = serde_json::from_slice(&packed.root.bytes).expect("it is a manifest");
+        let layer = Evidence::layers(&manifest).next().expect("it has a layer");
+        Evidence::read(layer, packed.parts[1].bytes.clone()).expect("it is evidence")
+    }
+
     #[test]
-    fn a_key_that_is_named_twice_signs_once() {
+    fn a_key_that_is_named_twice_signs_once_and_for_one_repository() {
         let key = PrivateKey::generate();
         let public = key.public().expect("it is a key");
         let subject = super::super::Descriptor::of(super::super::layout::MANIFEST, b"{}");
-        let packed = sign_bundle(&subject, &key).expect("it is signed");
-        let manifest = serde_json::from_slice(&packed.root.bytes).expect("it is a manifest");
-        let layer = Evidence::layers(&manifest).next().expect("it has a layer");
-        let evidence =
-            Evidence::read(layer, packed.parts[1].bytes.clone()).expect("it is evidence");
+        let here = repository("a/b");
         let keys = [("a".to_owned(), public.clone()), ("b".to_owned(), public)];
-        assert_eq!(signers(&[evidence], &subject.digest, &keys).len(), 1);
+        let bundle = sign_bundle(&here, &subject, &key).expect("it is signed");
+        let simple = sign_simple(&here, &subject.digest, &key, None).expect("it is signed");
+        for packed in [bundle, simple] {
+            let evidence = [evidence(&packed)];
+            let count = |path: &str, match_repository| {
+                let asked = Asked {
+                    repository: &repository(path),
+                    digest: &subject.digest,
+                    keys: &keys,
+                    threshold: 1,
+                    match_repository,
+                };
+                signers(&evidence, &asked).len()
+            };
+            assert_eq!(count("a/b", false), 1);
+            assert_eq!(count("a/c", false), 1);
+            assert_eq!(count("a/b", true), 1);
+            for other in ["a/c", "a", "a/b/c", "a/bb"] {
+                assert_eq!(count(other, true), 0, "{other}");
+            }
+        }
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Evidence {
     signatures: Vec<Vec<u8>>,
     /// The digests that they speak of.
     subjects: Vec<String>,
+    /// The repositories for which they speak of them, as far as they say so.
+    repositories: Vec<String>,
 }
 
 impl Evidence {
@@ -68,6 +70,12 @@ impl Evidence {
         let digest = digest.to_string();
         let signed = |signature: &Vec<u8>| key.verifies(&self.message, signature);
         self.subjects.contains(&digest) && self.signatures.iter().any(signed)
+    }
+
+    /// Whether it was signed for a repository, and for no other.
+    pub(super) fn names(&self, repository: &Repository) -> bool {
+        let same = |name: &String| bare_name(name) == bare_name(&repository.to_string());
+        !self.repositories.is_empty() && self.repositories.iter().all(same)
     }
 
     /// Reads the text of an older signature, and the annotations that it came with.
@@ -79,6 +87,12 @@ impl Evidence {
         #[derive(Deserialize)]
         struct Critical {
             image: Image,
+            identity: Option<Identity>,
+        }
+        #[derive(Deserialize)]
+        struct Identity {
+            #[serde(rename = "docker-reference")]
+            name: Option<String>,
         }
         #[derive(Deserialize)]
         struct Image {
@@ -91,6 +105,7 @@ impl Evidence {
             message: payload,
             signatures: vec![decode(signature)?],
             subjects: vec![read.critical.image.digest],
+            repositories: named([read.critical.identity.and_then(|identity| identity.name)]),
         })
     }
 
@@ -118,15 +133,21 @@ impl Evidence {
             statement.predicate_type
         );
         let signatures = envelope.signatures.iter();
-        let subjects = statement.subject.into_iter();
+        let (names, subjects): (Vec<_>, Vec<_>) = statement
+            .subject
+            .into_iter()
+            .map(|subject| (subject.name, subject.digest))
+            .unzip();
         Ok(Self {
             message: authenticated(&envelope.payload_type, &payload),
             signatures: signatures
                 .map(|signature| decode(&signature.sig))
                 .collect::<anyhow::Result<_>>()?,
             subjects: subjects
-                .filter_map(|subject| Some(format!("sha256:{}", subject.digest.sha256?)))
+                .into_iter()
+                .filter_map(|digest| Some(format!("sha256:{}", digest.sha256?)))
                 .collect(),
+            repositories: named(names),
         })
     }
 
@@ -180,6 +201,8 @@ struct Statement {
 
 #[derive(Serialize, Deserialize)]
 struct Subject {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     digest: SubjectDigest,
 }
 
@@ -187,6 +210,33 @@ struct Subject {
 struct SubjectDigest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+}
+
+/// Names of repositories that say something.
+fn named(names: impl IntoIterator<Item = Option<String>>) -> Vec<String> {
+    let names = names.into_iter().flatten();
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// The name of a repository without a tag and a digest. That of Docker's registry is written in
+/// two ways.
+fn bare_name(name: &str) -> String {
+    let name = name.split('@').next().unwrap_or_default();
+    let name = match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    };
+    match name.strip_prefix("index.docker.io/") {
+        Some(path) => format!("docker.io/{path}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Whether what refers to something may be its signature, as far as the list of referrers says:
+/// cosign does not always say it of its own.
+pub(super) fn may_be_evidence(entry: &Descriptor) -> bool {
+    let kind = entry.artifact_type.as_deref();
+    kind.is_none_or(|kind| kind == EMPTY || kind == SIMPLE || kind.starts_with(BUNDLES))
 }
 
 /// What is signed of an envelope: its type and its payload, each with its length.
@@ -205,11 +255,17 @@ fn decode(text: &str) -> anyhow::Result<Vec<u8>> {
         .map_err(|_| anyhow!("holds a signature that is no base64"))
 }
 
-/// Signs a digest in the newer layout: the artifact that refers to it.
-pub(super) fn sign_bundle(subject: &Descriptor, key: &PrivateKey) -> anyhow::Result<Packed> {
+/// Signs a digest in the newer layout: the artifact that refers to it. The name of the subject is
+/// the repository, as it is in cosign's attestations.
+pub(super) fn sign_bundle(
+    repository: &Repository,
+    subject: &Descriptor,
+    key: &PrivateKey,
+) -> anyhow::Result<Packed> {
     let statement = Statement {
         kind: "https://in-toto.io/Statement/v1".into(),
         subject: vec![Subject {
+            name: Some(repository.to_string()),
             digest: SubjectDigest {
                 sha256: Some(subject.digest.hex().to_owned()),
             },
@@ -319,7 +375,7 @@ mod tests {
         let (key, other) = (PrivateKey::generate(), PrivateKey::generate());
         let public = key.public().expect("it is a key");
         for packed in [
-            sign_bundle(&subject, &key).expect("it is signed"),
+            sign_bundle(&repository(), &subject, &key).expect("it is signed"),
             sign_simple(&repository(), &subject.digest, &key, None).expect("it is signed"),
         ] {
             let evidence = evidence(&packed);
@@ -342,7 +398,7 @@ mod tests {
         let first = sign(None).expect("it is signed");
         let there = serde_json::from_slice(&first.root.bytes).expect("a manifest");
         assert_eq!(sign(Some(there)).expect("it is signed"), first);
-        let bundle = || sign_bundle(&subject, &key).expect("it is signed");
+        let bundle = || sign_bundle(&repository(), &subject, &key).expect("it is signed");
         assert_eq!(bundle(), bundle());
     }
 
@@ -350,7 +406,7 @@ mod tests {
     fn what_is_stated_beside_a_signature_is_none() {
         let subject = Descriptor::of(MANIFEST, b"{}");
         let key = PrivateKey::generate();
-        let packed = sign_bundle(&subject, &key).expect("it is signed");
+        let packed = sign_bundle(&repository(), &subject, &key).expect("it is signed");
         let mut bundle: Bundle = serde_json::from_slice(&packed.parts[1].bytes).expect("a bundle");
         let envelope = bundle.dsse_envelope.as_mut().expect("it has an envelope");
         let payload = decode(&envelope.payload).expect("it is base64");

@@ -94,18 +94,18 @@ mod tests {
 
     type Asked = Result<Answer, Failure>;
 
-    fn answer(status: u16, headers: &[(HeaderName, &str)]) -> Asked {
+    fn answer(status: u16, headers: &[(HeaderName, &str)]) -> Answer {
         let headers = headers.iter().map(|(name, value)| {
             let value = HeaderValue::from_str(value).expect("it is a header");
             (name.clone(), value)
         });
-        Ok(Answer {
+        Answer {
             status: StatusCode::from_u16(status).expect("it is a status"),
             headers: headers.collect(),
             body: Vec::new(),
             url: Url::parse("https://r.example/").expect("it is a URL"),
             proxy: None,
-        })
+        }
     }
 
     /// What the waits were asked to be, in milliseconds, and whether there was an answer at last.
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn each_wait_is_twice_the_one_before_and_they_end() {
         for status in [429, 500, 502, 503, 504] {
-            let (waits, good) = waits(|_| answer(status, &[]));
+            let (waits, good) = waits(|_| Ok(answer(status, &[])));
             assert_eq!(waits, [250, 500, 1000, 2000], "{status}");
             assert!(!good);
         }
@@ -143,12 +143,12 @@ mod tests {
         };
         assert_eq!(waits(failure(true)).0, [250, 500, 1000, 2000]);
         assert_eq!(waits(failure(false)).0, []);
-        assert_eq!(waits(|_| answer(404, &[])).0, []);
+        assert_eq!(waits(|_| Ok(answer(404, &[]))).0, []);
     }
 
     #[test]
     fn an_answer_ends_the_waits() {
-        let asked = |number| answer(if number < 3 { 503 } else { 200 }, &[]);
+        let asked = |number| Ok(answer(if number < 3 { 503 } else { 200 }, &[]));
         assert_eq!(waits(asked), (vec![250, 500], true));
     }
 
@@ -169,8 +169,8 @@ mod tests {
         ] {
             let headers = [(RETRY_AFTER, asked), (DATE, date)];
             let asked_once = |number| match number {
-                1 => answer(429, &headers),
-                _ => answer(200, &[]),
+                1 => Ok(answer(429, &headers)),
+                _ => Ok(answer(200, &[])),
             };
             assert_eq!(waits(asked_once), (vec![wait], true), "{asked}");
         }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_date_counts_from_now_where_the_registry_does_not_say_its_own() {
         let long_ago = [(RETRY_AFTER, "Thu, 01 Jan 1970 00:00:00 GMT")];
-        let asked = |number| answer(503 - 303 * u16::from(number > 1), &long_ago);
+        let asked = |number| Ok(answer(503 - 303 * u16::from(number > 1), &long_ago));
         assert_eq!(waits(asked), (vec![0], true));
     }
 }

@@ -66,7 +66,7 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn start() -> Self {
-        Self::start_over(|stream| Some(stream))
+        Self::start_over(Some)
     }
 
     /// A registry that speaks over what is made of each connection.

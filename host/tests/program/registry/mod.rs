@@ -3,8 +3,10 @@
 mod artifacts;
 mod fake;
 mod faults;
+mod hostile;
 mod lock;
 mod routes;
+mod signatures;
 #[cfg(feature = "gateway")]
 mod tls;
 mod trust;

@@ -153,6 +153,11 @@ fn a_trust_file_with_a_mistake_trusts_nobody() {
             "5:",
             "without oci://",
         ),
+        (
+            "    - {prefix: a, keys: [../../a.pub], signedIdentity: matchrepository}\n",
+            "5:",
+            "signedIdentity is one of matchRepository",
+        ),
         ("    []\n", "1:", "has no rule"),
     ] {
         desk.write(
@@ -206,4 +211,55 @@ fn a_key_is_not_overwritten_and_not_shown() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_signature_can_be_bound_to_the_repository_that_it_names() {
+    let desk = desk();
+    sign(&desk, "a", "both");
+    let to = desk.fake.reference("b/c");
+    let copy = format!("{to}:0.1.0");
+    desk.does(&["copy", &desk.policy(), &to]);
+    desk.does(&["verify", &copy]);
+    trust(
+        &desk,
+        "keys: [../../a.pub], signedIdentity: matchRepository",
+    );
+    desk.forget();
+    desk.does(&["pull", &desk.policy()]);
+    desk.does(&["pull", &desk.policy(), "--offline"]);
+    let said = desk.refuses(&["pull", &copy], "does not name");
+    assert!(said.contains("sign it there"), "{said}");
+    for layout in ["tag", "bundle"] {
+        let desk = self::desk();
+        sign(&desk, "a", "both");
+        desk.does(&["copy", &desk.policy(), &desk.fake.reference("b/c")]);
+        trust(
+            &desk,
+            "keys: [../../a.pub], signedIdentity: matchRepository",
+        );
+        let copy = desk.fake.reference("b/c:0.1.0");
+        let key = ["--key", "a.key", "--password-file", "password"];
+        let sign = ["sign", &copy, "--layout", layout];
+        desk.does(&[&sign[..], &key].concat());
+        desk.does(&["pull", &copy]);
+    }
+}
+
+#[test]
+fn an_archive_is_loaded_only_if_it_is_signed() {
+    let desk = desk();
+    trust(&desk, "threshold: 0");
+    desk.does(&["save", &desk.policy(), "-o", "unsigned.tar"]);
+    sign(&desk, "a", "both");
+    desk.does(&["save", &desk.policy(), "-o", "signed.tar"]);
+    trust(&desk, "keys: [../../a.pub]");
+    desk.forget();
+    let mirror = desk.fake.reference("mirror");
+    desk.fake.log();
+    desk.refuses(&["load", "unsigned.tar", "--to", &mirror], "is not signed");
+    assert!(desk.fake.log().is_empty(), "no registry was asked");
+    desk.refuses(&["pull", &desk.policy(), "--offline"], "was pulled");
+    desk.does(&["load", "signed.tar"]);
+    desk.does(&["pull", &desk.policy(), "--offline"]);
 }
