@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use stridegate_policy::reference::{familiar, tagged};
 use stridegate_shapes::dockerfile::Dockerfile;
 use stridegate_shapes::{container, image, pod};
 
@@ -155,17 +156,7 @@ fn references(object: &Object) -> Vec<&str> {
 /// A reference in the one spelling that stands for all: without what Docker adds to a short name,
 /// and with the tag that it adds to one without.
 fn canonical(reference: &str) -> String {
-    let name = ["docker.io/", "index.docker.io/"]
-        .iter()
-        .find_map(|prefix| reference.strip_prefix(prefix))
-        .unwrap_or(reference);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    let last = name.rsplit('/').next().unwrap_or_default();
-    if last.contains([':', '@']) {
-        name.into()
-    } else {
-        format!("{name}:latest")
-    }
+    tagged(familiar(reference)).into_owned()
 }
 
 #[cfg(test)]

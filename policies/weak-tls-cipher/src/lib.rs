@@ -71,33 +71,9 @@ parameters! {
     }
 }
 
-choice! {
+kubernetes_benchmark! {
     /// A benchmark with a list of strong suites.
     pub enum Benchmark {
-        /// CIS Kubernetes 1.5.
-        Cis1_5 = "cis-1.5",
-        /// CIS Kubernetes 1.6.
-        Cis1_6 = "cis-1.6",
-        /// CIS Kubernetes 1.20.
-        Cis1_20 = "cis-1.20",
-        /// CIS Kubernetes 1.23.
-        Cis1_23 = "cis-1.23",
-        /// CIS Kubernetes 1.24.
-        Cis1_24 = "cis-1.24",
-        /// CIS Kubernetes 1.7.
-        Cis1_7 = "cis-1.7",
-        /// CIS Kubernetes 1.8.
-        Cis1_8 = "cis-1.8",
-        /// CIS Kubernetes 1.9.
-        Cis1_9 = "cis-1.9",
-        /// CIS Kubernetes 1.10.
-        Cis1_10 = "cis-1.10",
-        /// CIS Kubernetes 1.11.
-        Cis1_11 = "cis-1.11",
-        /// CIS Kubernetes 1.12.
-        Cis1_12 = "cis-1.12",
-        /// CIS Kubernetes 2.0.
-        Cis2_0 = "cis-2.0",
         /// DISA STIG, CNTR-K8-001400.
         Stig = "disa-stig",
     }

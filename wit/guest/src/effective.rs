@@ -1,5 +1,7 @@
 use serde_json::Value;
 
+use crate::At;
+
 /// What an effective shape says of its own values: which nobody set, and which its source cannot
 /// tell.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,14 @@ impl<'a> Effective<'a> {
             .any(|unresolved| unresolved.as_str() == Some(path))
     }
 
+    /// A variable of a command line that has no value here, where it may set what nobody is seen
+    /// to set at a JSON Pointer.
+    #[must_use]
+    pub fn may_be_set_by(self, path: &str) -> Option<At<'a>> {
+        let mut variables = At::root(self.0).get("unresolved").items();
+        variables.next().filter(|_| self.is_default(path))
+    }
+
     /// The whole document.
     pub(crate) fn document(self) -> &'a Value {
         self.0
@@ -70,5 +80,13 @@ mod tests {
         assert_eq!(effective.unknown("/flags/b"), Some("why"));
         assert_eq!(effective.unknown("/flags/c"), Some("why"));
         assert!(effective.is_default("/flags/b") && !effective.is_default("/flags/a"));
+    }
+
+    #[test]
+    fn a_variable_sets_only_what_nobody_is_seen_to_set() {
+        let document = json!({"a": 1, "b": 2, "defaults": ["/b"], "unresolved": ["$OPTIONS"]});
+        let effective = Effective::new(&document);
+        let by = |path| Some(effective.may_be_set_by(path)?.path().to_owned());
+        assert_eq!((by("/a"), by("/b")), (None, Some("/unresolved/0".into())));
     }
 }

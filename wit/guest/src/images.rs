@@ -1,5 +1,7 @@
 use serde_json::Value;
 
+use crate::reference::tagged;
+
 /// Images that are known from outside: `docker/Image` documents by reference and by id.
 #[derive(Clone, Debug)]
 pub struct Images(Value);
@@ -14,11 +16,9 @@ impl Images {
     /// The image of a reference or an id. A reference without a tag means `latest`.
     #[must_use]
     pub fn get(&self, reference: &str) -> Option<&Value> {
-        let tagged = || {
-            let name = reference.rsplit('/').next().unwrap_or_default();
-            (!name.contains([':', '@'])).then(|| format!("{reference}:latest"))
-        };
-        self.0.get(reference).or_else(|| self.0.get(tagged()?))
+        self.0
+            .get(reference)
+            .or_else(|| self.0.get(&*tagged(reference)))
     }
 }
 

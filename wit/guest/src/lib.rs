@@ -66,6 +66,7 @@ mod policy;
 mod pulled;
 mod setting;
 mod text;
+mod url;
 mod user;
 mod view;
 
@@ -86,6 +87,7 @@ pub mod bindings {
     });
 }
 
+pub mod path;
 pub mod quantity;
 pub mod reference;
 pub mod secret;
@@ -106,7 +108,8 @@ pub use serde;
 pub use serde_json::{Value, json};
 pub use setting::Setting;
 pub use stridegate_shapes as shapes;
-pub use text::matches_glob;
+pub use text::{matches_any, matches_glob};
+pub use url::{Url, host, is_loopback};
 pub use user::{ROOT_NAMES, is_root};
 pub use view::{At, Container, ContainerList, containers};
 
@@ -121,7 +124,8 @@ pub mod prelude {
     pub use crate::shapes::{Kind, container, dockerfile, exec, image, pod, service, volume};
     pub use crate::{
         At, Category, Checks, Container, ContainerList, DOCKER, Effective, Images, KUBERNETES,
-        Object, Outcome, Policy, Refusal, Rule, Setting, Severity, Step, Value, choice, containers,
-        history, is_root, json, matches_glob, parameters, policy,
+        Object, Outcome, Policy, Refusal, Rule, Setting, Severity, Step, Value, containers,
+        history, is_root, json, kubernetes_benchmark, matches_any, matches_glob, parameters,
+        policy,
     };
 }

@@ -173,6 +173,47 @@ macro_rules! choice {
     };
 }
 
+/// Declares a parameter that is a version of the CIS benchmark for Kubernetes, or another benchmark
+/// of those that are named, as [`choice!`](crate::choice!) does.
+#[macro_export]
+macro_rules! kubernetes_benchmark {
+    (
+        $(#[doc = $doc:literal])+
+        pub enum $name:ident { $($others:tt)* }
+    ) => {
+        $crate::choice! {
+            $(#[doc = $doc])+
+            pub enum $name {
+                /// CIS Kubernetes 1.5.
+                Cis1_5 = "cis-1.5",
+                /// CIS Kubernetes 1.6.
+                Cis1_6 = "cis-1.6",
+                /// CIS Kubernetes 1.20.
+                Cis1_20 = "cis-1.20",
+                /// CIS Kubernetes 1.23.
+                Cis1_23 = "cis-1.23",
+                /// CIS Kubernetes 1.24.
+                Cis1_24 = "cis-1.24",
+                /// CIS Kubernetes 1.7.
+                Cis1_7 = "cis-1.7",
+                /// CIS Kubernetes 1.8.
+                Cis1_8 = "cis-1.8",
+                /// CIS Kubernetes 1.9.
+                Cis1_9 = "cis-1.9",
+                /// CIS Kubernetes 1.10.
+                Cis1_10 = "cis-1.10",
+                /// CIS Kubernetes 1.11.
+                Cis1_11 = "cis-1.11",
+                /// CIS Kubernetes 1.12.
+                Cis1_12 = "cis-1.12",
+                /// CIS Kubernetes 2.0.
+                Cis2_0 = "cis-2.0",
+                $($others)*
+            }
+        }
+    };
+}
+
 /// Declares what can be set for a policy: a struct whose fields have documentation and a default.
 ///
 /// A field `root_names` is the parameter `rootNames`. Its default, its type and its documentation

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::path::last;
+
 /// The registry that a reference without one means.
 pub const DOCKER_HUB: &str = "docker.io";
 
@@ -81,6 +83,26 @@ impl<'a> Reference<'a> {
         }
         let path = &*self.repository;
         path.strip_prefix("library/").unwrap_or(path).to_owned()
+    }
+}
+
+/// A reference as people write it, without the registry and the `library/` that Docker adds to a
+/// short one; its tag and its digest stay.
+#[must_use]
+pub fn familiar(text: &str) -> &str {
+    match split_registry(text) {
+        (DOCKER_HUB, path) => path.strip_prefix("library/").unwrap_or(path),
+        _ => text,
+    }
+}
+
+/// A reference with the tag that Docker adds to one that has neither tag nor digest.
+#[must_use]
+pub fn tagged(text: &str) -> Cow<'_, str> {
+    if last(text).contains([':', '@']) {
+        text.into()
+    } else {
+        format!("{text}:latest").into()
     }
 }
 
@@ -279,6 +301,15 @@ mod tests {
                 (reference.name(), reference.familiar()),
                 (name.into(), familiar.into())
             );
+        }
+        for (text, short) in [
+            ("docker.io/library/nginx:1@sha256:1", "nginx:1@sha256:1"),
+            ("index.docker.io/library/nginx", "nginx"),
+            ("library/nginx", "nginx"),
+            ("quay.io/library/b", "quay.io/library/b"),
+            ("sha256:00", "sha256:00"),
+        ] {
+            assert_eq!(familiar(text), short, "{text}");
         }
         assert!(is_image_id(DIGEST) && is_image_id(&DIGEST[7..]) && !is_image_id("abc"));
     }

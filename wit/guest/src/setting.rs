@@ -21,6 +21,12 @@ impl<'a> Effective<'a> {
             unknown: self.unknown(pointer),
         }
     }
+
+    /// The value of a flag, which is named without its dashes.
+    #[must_use]
+    pub fn flag(self, name: &str) -> Setting<'a> {
+        self.get(&format!("/flags/{name}"))
+    }
 }
 
 impl<'a> Setting<'a> {
@@ -102,6 +108,7 @@ mod tests {
             (b.is_default(), b.unknown(), b.given()),
             (false, None, Some("x"))
         );
+        assert_eq!(effective.flag("b").path(), b.path());
         let gate = effective.get("/gates/c");
         assert_eq!((gate.path(), gate.unknown()), ("", Some("who knows")));
     }

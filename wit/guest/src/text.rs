@@ -17,6 +17,12 @@ pub fn matches_glob(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Whether a text matches one of some patterns.
+#[must_use]
+pub fn matches_any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| matches_glob(pattern, text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::matches_glob;

@@ -1,6 +1,8 @@
 use serde_json::Value;
 use stridegate_shapes::{escape_token, pod};
 
+use crate::path::last;
+
 /// A value of a document with its path.
 ///
 /// What is absent, and what is `null`, which Kubernetes treats alike, is a view too: its path is
@@ -133,6 +135,8 @@ pub struct Container<'a> {
     pub list: ContainerList,
     /// Its specification.
     pub at: At<'a>,
+    /// The `securityContext` of its Pod.
+    of_pod: At<'a>,
 }
 
 impl<'a> Container<'a> {
@@ -140,6 +144,38 @@ impl<'a> Container<'a> {
     #[must_use]
     pub fn name(&self) -> &'a str {
         self.at.get("name").text().unwrap_or("(without name)")
+    }
+
+    /// The name of the program that it is told to start, without its folder; none where that is
+    /// left to its image.
+    #[must_use]
+    pub fn program(&self) -> Option<&'a str> {
+        let words = ["command", "args"].map(|key| self.at.get(key));
+        let first = words.iter().find_map(|words| words.items().next());
+        first?.text().map(last)
+    }
+
+    /// A field of its `securityContext`, or else of that of its Pod; the keys lead to it. Where
+    /// neither has it, the place is the container's.
+    #[must_use]
+    pub fn security(&self, keys: &[&str]) -> At<'a> {
+        let field = |context: At<'a>| keys.iter().fold(context, |at, key| at.get(key));
+        let own = field(self.at.get("securityContext"));
+        let shared = field(self.of_pod.clone());
+        if shared.exists() && !own.exists() {
+            shared
+        } else {
+            own
+        }
+    }
+
+    /// Whether nothing keeps it from running as root.
+    #[must_use]
+    pub fn may_be_root(&self) -> bool {
+        match self.security(&["runAsUser"]).integer() {
+            Some(user) => user == 0,
+            None => self.security(&["runAsNonRoot"]).boolean() != Some(true),
+        }
     }
 }
 
@@ -154,5 +190,48 @@ pub fn containers<'a>(pod: &At<'a>) -> impl Iterator<Item = Container<'a>> + use
     lists
         .into_iter()
         .zip(pod::CONTAINER_LISTS)
-        .flat_map(move |(list, key)| spec.get(key).items().map(move |at| Container { list, at }))
+        .flat_map(move |(list, key)| {
+            let of_pod = spec.get("securityContext");
+            let of_list = spec.get(key).items();
+            of_list.map(move |at| Container {
+                list,
+                at,
+                of_pod: of_pod.clone(),
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn a_container_has_what_its_pod_sets() {
+        let pod = json!({"spec": {
+            "securityContext": {"runAsNonRoot": true, "windowsOptions": {"runAsUserName": "app"}},
+            "containers": [
+                {"command": ["/bin/etcd", "x"], "securityContext": {"runAsNonRoot": false}},
+                {"args": ["etcd"]},
+                {"securityContext": {"runAsUser": 0}},
+            ],
+        }});
+        let [own, shared, root] = &containers(&At::root(&pod)).collect::<Vec<_>>()[..] else {
+            unreachable!("there are three")
+        };
+        let place = |container: &Container, keys| container.security(keys).path().to_owned();
+        assert_eq!(
+            place(own, &["runAsNonRoot"]),
+            "/spec/containers/0/securityContext/runAsNonRoot"
+        );
+        assert_eq!(
+            place(shared, &["windowsOptions", "runAsUserName"]),
+            "/spec/securityContext/windowsOptions/runAsUserName"
+        );
+        assert_eq!(place(shared, &["runAsUser"]), "/spec/containers/1");
+        let roots = [own, shared, root].map(Container::may_be_root);
+        assert_eq!(roots, [true, false, true]);
+        let programs = [own, shared, root].map(Container::program);
+        assert_eq!(programs, [Some("etcd"), Some("etcd"), None]);
+    }
 }
