@@ -1,0 +1,100 @@
+//! What a Pod mounts of etcd.
+
+use stridegate_policy::path::{is_within, normal};
+use stridegate_policy::prelude::*;
+
+use crate::Parameters;
+
+pub(crate) const MOUNTED_ETCD: Rule = Rule {
+    id: "mounted-etcd",
+    title: "No Pod but those of the control plane mounts the data or the keys of etcd",
+    severity: Severity::High,
+    controls: &[],
+    remediation: "Remove the volume; make backups with etcdctl and a certificate that may only read.",
+};
+
+/// The programs of a control plane that need the keys of etcd, or the folder that they lie in.
+const CONTROL_PLANE: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller-manager"];
+
+pub(crate) fn check(pod: &At, is_system: bool, parameters: &Parameters, checks: &mut Checks) {
+    checks.pass(&MOUNTED_ETCD);
+    let is_meant = |container: &Container| {
+        let program = container.program();
+        is_system && program.is_some_and(|program| CONTROL_PLANE.contains(&program))
+    };
+    for volume in pod.get("spec").get("volumes").items() {
+        let strangers = containers(pod).filter(|container| !is_meant(container));
+        let mut mounted =
+            strangers.filter_map(|container| Mounted::of(&volume, container, parameters));
+        // What lies in a larger folder is there for root alone.
+        let reached = |mounted: &Mounted| mounted.is_within || mounted.container.may_be_root();
+        if let Some(mounted) = mounted.find(reached) {
+            mounted.report(&volume, checks);
+        }
+    }
+}
+
+/// A folder of the node that a container mounts, and that has to do with etcd.
+struct Mounted<'a> {
+    container: Container<'a>,
+    /// The place where it is mounted.
+    mount: At<'a>,
+    /// The path on the node.
+    path: String,
+    /// The folder of etcd that it lies in, or holds.
+    of_etcd: &'a str,
+    is_within: bool,
+}
+
+impl<'a> Mounted<'a> {
+    fn of(volume: &At<'a>, container: Container<'a>, parameters: &'a Parameters) -> Option<Self> {
+        let folder = volume.get("hostPath").get("path").text()?;
+        let name = volume.get("name").text()?;
+        let mounts = container.at.get("volumeMounts").items();
+        let (mount, path, (of_etcd, is_within)) = mounts
+            .filter(|mount| mount.get("name").text() == Some(name))
+            .find_map(|mount| {
+                let below = mount.get("subPath").text().unwrap_or_default();
+                let path = normal(&format!("{folder}/{below}"));
+                let related = related(&path, parameters)?;
+                Some((mount, path, related))
+            })?;
+        Some(Self {
+            container,
+            mount,
+            path,
+            of_etcd,
+            is_within,
+        })
+    }
+
+    fn report(&self, volume: &At, checks: &mut Checks) {
+        let (name, path) = (self.container.name(), &self.path);
+        let message = if self.is_within {
+            format!("container {name} mounts {path} of its node, which belongs to etcd")
+        } else {
+            let of_etcd = self.of_etcd;
+            format!("container {name} mounts {path} of its node, and with it {of_etcd}")
+        };
+        let at = volume.get("hostPath").get("path");
+        let finding = checks.fail(&MOUNTED_ETCD, &at, message);
+        finding.related(&self.mount.get("mountPath"), "where it is mounted");
+        if !self.is_within {
+            finding.severity(Severity::Medium);
+        }
+    }
+}
+
+/// The folder of etcd that a path lies in, or holds; and whether it lies in it. A certificate alone
+/// is no secret.
+fn related<'a>(path: &str, parameters: &'a Parameters) -> Option<(&'a str, bool)> {
+    if path.ends_with(".crt") {
+        return None;
+    }
+    let find = |fits: &dyn Fn(&str) -> bool| {
+        let mut folders = parameters.paths.iter().map(String::as_str);
+        folders.find(|folder| fits(folder))
+    };
+    let around = find(&|folder| is_within(path, folder)).map(|folder| (folder, true));
+    around.or_else(|| Some((find(&|folder| is_within(folder, path))?, false)))
+}
