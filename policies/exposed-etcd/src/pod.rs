@@ -88,7 +88,7 @@ impl<'a> Mounted<'a> {
 /// The folder of etcd that a path lies in, or holds; and whether it lies in it. A certificate alone
 /// is no secret.
 fn related<'a>(path: &str, parameters: &'a Parameters) -> Option<(&'a str, bool)> {
-    if path.ends_with(".crt") {
+    if path.rsplit_once('.').is_some_and(|(_, end)| end == "crt") {
         return None;
     }
     let find = |fits: &dyn Fn(&str) -> bool| {

@@ -1,9 +1,12 @@
 //! See the documentation of [`UnlimitedMemory`].
 
+mod container;
+mod pod;
+
 use std::ops::Range;
 
 use stridegate_policy::prelude::*;
-use stridegate_policy::quantity;
+use stridegate_policy::{quantity, shapes};
 
 policy! {
     /// A container whose memory nothing limits
@@ -47,7 +50,7 @@ policy! {
     UnlimitedMemory {
         parameters: Parameters,
         threats: [(DOCKER, Category::DenialOfService), (KUBERNETES, Category::DenialOfService)],
-        kinds: [container::KIND, pod::KIND],
+        kinds: [shapes::container::KIND, shapes::pod::KIND],
         context: ["info", "limitRanges"],
         rules: [NO_LIMIT, LIMIT_TOO_LARGE, LIMIT_TOO_SMALL, UNLIMITED_SWAP],
         check: check,
@@ -105,15 +108,15 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     }
     let document = object.document()?;
     let root = At::root(&document);
-    if object.is(&pod::KIND) {
+    if object.is(&shapes::pod::KIND) {
         checks.not_applicable(&UNLIMITED_SWAP, "swap is a matter of the node");
         let ranges = object.context("limitRanges")?.unwrap_or_default();
-        check_pod(&root, gives_limit(&At::root(&ranges)), parameters, checks);
+        pod::check(&root, &At::root(&ranges), parameters, checks);
     } else {
         checks.pass(&UNLIMITED_SWAP);
         let info = object.context("info")?.unwrap_or_default();
         let memory = bytes(&At::root(&info).get("MemTotal"));
-        check_container(&root, memory, parameters, checks);
+        container::check(&root, memory, parameters, checks);
     }
     Ok(())
 }
@@ -123,74 +126,7 @@ fn bytes(at: &At) -> Option<i64> {
     quantity::whole(at.value()?)
 }
 
-fn check_container(
-    root: &At,
-    host_memory: Option<i64>,
-    parameters: &Parameters,
-    checks: &mut Checks,
-) {
-    // The engine starts no container with less.
-    const SMALLEST: i64 = 6 << 20;
-    let host = root.get("HostConfig");
-    let memory = host.get("Memory");
-    let swap = host.get("MemorySwap");
-    let limit = bytes(&memory).unwrap_or(0);
-    if limit > 0 {
-        let known = host_memory.filter(|memory| *memory > 0);
-        let largest = known.unwrap_or(i64::MAX);
-        check_size(
-            &memory,
-            "the container",
-            SMALLEST..largest,
-            parameters,
-            checks,
-        );
-        if bytes(&swap) == Some(-1) {
-            let message = "the memory is limited and the swap is not: what exceeds the limit fills the disk of the host";
-            checks.fail(&UNLIMITED_SWAP, &swap, message);
-        }
-        return;
-    }
-    let effective = root.value().map(Effective::new);
-    if effective.is_some_and(|effective| effective.is_unresolved("/HostConfig/Memory")) {
-        let message = "the limit is a variable that has no value here";
-        checks.unknown(&NO_LIMIT, &memory, message);
-        return;
-    }
-    let parent = host.get("CgroupParent");
-    if parent.text().is_some_and(|parent| !parent.is_empty()) {
-        let message = "the container has no limit of its own, and whether its parent cgroup has one only the host knows";
-        checks.unknown(&NO_LIMIT, &parent, message);
-        return;
-    }
-    let reserved = bytes(&host.get("MemoryReservation")).filter(|reserved| *reserved > 0);
-    let because = match (limit, reserved) {
-        (..0, _) => "a negative limit is none",
-        (_, Some(_)) => "a reservation is no limit",
-        _ => "no limit is set",
-    };
-    let finding = checks.fail(
-        &NO_LIMIT,
-        &memory,
-        format!("the container may take all memory of the host: {because}"),
-    );
-    // It is worse where not even the kernel may end it.
-    if host.get("OomKillDisable").boolean() != Some(true) {
-        finding.severity(Severity::Medium);
-    }
-    // What exists is changed on the engine, not in what the engine says of it.
-    if !root.get("Id").exists() {
-        let limit = reserved.unwrap_or(proposed(parameters));
-        let patch = if host.exists() {
-            json!([{"op": "add", "path": "/HostConfig/Memory", "value": limit}])
-        } else {
-            json!([{"op": "add", "path": "/HostConfig", "value": {"Memory": limit}}])
-        };
-        let title = format!("Limit the memory to {}", quantity::binary(limit));
-        finding.fix(title, false, &patch);
-    }
-}
-
+/// The limit that a fix proposes where nothing is known of what is needed.
 fn proposed(parameters: &Parameters) -> i64 {
     i64::try_from(parameters.proposed_limit).unwrap_or(i64::MAX)
 }
@@ -218,95 +154,4 @@ fn check_size(
         let message = format!("the limit of {of} is as good as none: it is no less than {what}");
         checks.fail(&LIMIT_TOO_LARGE, limit, message);
     }
-}
-
-fn check_pod(pod: &At, by_default: bool, parameters: &Parameters, checks: &mut Checks) {
-    let whole = pod.get("spec").get("resources").get("limits").get("memory");
-    let mut judge = |limit: &At, of: &str| {
-        if bytes(limit) > Some(0) {
-            // No process starts with less.
-            check_size(limit, of, 1 << 20..i64::MAX, parameters, checks);
-        }
-    };
-    judge(&whole, "the Pod");
-    for container in containers(pod) {
-        judge(
-            &own_limit(&container),
-            &format!("container {}", container.name()),
-        );
-    }
-    if bytes(&whole) > Some(0) {
-        return;
-    }
-    let is_limited = |container: &Container| {
-        let own = own_limit(container);
-        if own.exists() {
-            bytes(&own) > Some(0)
-        } else {
-            by_default && container.list != ContainerList::Ephemeral
-        }
-    };
-    // The kubelet limits the whole Pod where each container that it starts with has a limit.
-    let all = containers(pod)
-        .filter(|container| container.list != ContainerList::Ephemeral)
-        .all(|container| is_limited(&container));
-    for container in containers(pod) {
-        let is_ephemeral = container.list == ContainerList::Ephemeral;
-        if is_limited(&container) || is_ephemeral && all {
-            continue;
-        }
-        let own = own_limit(&container);
-        let requested = container.at.get("resources").get("requests").get("memory");
-        let because = if is_ephemeral {
-            "it can have no limit of its own, and another container keeps its Pod from having one"
-        } else if own.exists() {
-            "its limit is 0 or no quantity"
-        } else if requested.exists() {
-            "a request is no limit"
-        } else {
-            "no limit is set"
-        };
-        let name = container.name();
-        let message = format!("container {name} may take all memory of the node: {because}");
-        let finding = checks.fail(&NO_LIMIT, &own, message);
-        finding.severity(Severity::Medium);
-        if !is_ephemeral {
-            let needed = requested.value().filter(|_| bytes(&requested) > Some(0));
-            let proposed = || quantity::binary(proposed(parameters)).into();
-            let limit = needed.cloned().unwrap_or_else(proposed);
-            let title = format!("Limit the memory of {name}");
-            finding.fix(title, false, &limit_memory(&container.at, &limit));
-        }
-    }
-}
-
-fn own_limit<'a>(container: &Container<'a>) -> At<'a> {
-    let limits = container.at.get("resources").get("limits");
-    limits.get("memory")
-}
-
-fn limit_memory(container: &At, limit: &Value) -> Value {
-    let resources = container.get("resources");
-    let limits = resources.get("limits");
-    let (path, value) = if limits.exists() {
-        (format!("{}/memory", limits.path()), json!(limit))
-    } else if resources.exists() {
-        let path = format!("{}/limits", resources.path());
-        (path, json!({"memory": limit}))
-    } else {
-        let path = format!("{}/resources", container.path());
-        (path, json!({"limits": {"memory": limit}}))
-    };
-    json!([{"op": "add", "path": path, "value": value}])
-}
-
-/// Whether a list of `LimitRange` objects gives a limit to a container that has none. The largest
-/// that is allowed is also the default where there is no other.
-fn gives_limit(ranges: &At) -> bool {
-    let all = ranges.items();
-    let mut limits = all.flat_map(|range| range.get("spec").get("limits").items());
-    limits.any(|limit| {
-        let given = ["default", "max"].map(|key| bytes(&limit.get(key).get("memory")));
-        limit.get("type").text() == Some("Container") && given.into_iter().max() > Some(Some(0))
-    })
 }

@@ -1,6 +1,8 @@
 //! Hosts and networks as a Docker daemon reads them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
+
+use stridegate_policy::{host, is_loopback};
 
 /// The length of the prefix from which on a network of IPv4 is one rack and no whole site.
 pub(crate) const NARROW: u8 = 24;
@@ -31,38 +33,9 @@ pub(crate) fn breadth(entry: &str) -> Breadth {
         Some((IpAddr::V4(_), bits @ 32..)) => Breadth::Network(bits.min(32)),
         Some((IpAddr::V4(_), bits)) => Breadth::Network(bits),
         Some((IpAddr::V6(_), bits)) => Breadth::Network(bits.min(128) / 4),
-        None if is_loopback(entry) => Breadth::Loopback,
+        None if is_loopback(host(entry)) => Breadth::Loopback,
         None => Breadth::Host,
     }
-}
-
-/// Whether `HOST[:PORT]` is this machine.
-pub(crate) fn is_loopback(registry: &str) -> bool {
-    let host = match registry
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((address, _)) => address,
-        None => registry
-            .split_once(':')
-            .filter(|(_, port)| !port.contains(':'))
-            .map_or(registry, |(host, _)| host),
-    };
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback())
-        || host
-            .parse::<Ipv6Addr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
-/// The scheme of a mirror's URL and its `HOST[:PORT]`, without a login in it.
-pub(crate) fn mirror_host(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    (!host.is_empty()).then_some((scheme, host))
 }
 
 #[cfg(test)]
@@ -92,16 +65,5 @@ mod tests {
         ] {
             assert_eq!(breadth(entry), expected, "{entry}");
         }
-    }
-
-    #[test]
-    fn a_mirror_is_named_without_its_login() {
-        assert_eq!(
-            mirror_host("http://u:p@m.example.com:5000/x"),
-            Some(("http", "m.example.com:5000"))
-        );
-        assert_eq!(mirror_host("https://[::1]/"), Some(("https", "[::1]")));
-        assert_eq!(mirror_host("m.example.com"), None);
-        assert_eq!(mirror_host("http://"), None);
     }
 }

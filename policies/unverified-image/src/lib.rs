@@ -1,7 +1,11 @@
 //! See the documentation of [`UnverifiedImage`].
 
 mod admission;
+mod content_trust;
+mod identity;
+mod kyverno;
 
+use content_trust::{CONTENT_TRUST_OFF, CONTENT_TRUST_SHUTDOWN};
 use stridegate_policy::prelude::*;
 use stridegate_policy::shapes::{client, request};
 use stridegate_policy::{Pulled, pulled};
@@ -114,37 +118,18 @@ pub(crate) const WEAK_VERIFICATION: Rule = Rule {
     remediation: "Enforce the policy, fail closed, and name the signers: a key, or an issuer with a subject.",
 };
 
-const CONTENT_TRUST_OFF: Rule = Rule {
-    id: "content-trust-off",
-    title: "Content trust is on for the client (legacy mode)",
-    severity: Severity::Medium,
-    controls: &[("cis-docker-1.2", "4.5"), ("cis-docker-1.6", "4.5")],
-    remediation: "Set DOCKER_CONTENT_TRUST=1, with DOCKER_CONTENT_TRUST_SERVER for a notary of your own; better, check signatures with cosign or Notation.",
-};
-
-const CONTENT_TRUST_SHUTDOWN: Rule = Rule {
-    id: "content-trust-shutdown",
-    title: "Nothing relies on the notary of Docker Hub, which ends on 2026-12-08",
-    severity: Severity::Low,
-    controls: &[],
-    remediation: "Unset DOCKER_CONTENT_TRUST, name images by digest, and check their signatures with cosign or Notation; or set DOCKER_CONTENT_TRUST_SERVER to a notary of your own.",
-};
-
-/// The flag that turns content trust off for one command.
-const DISABLE: &str = "--disable-content-trust";
-
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     if object.is(&client::KIND) {
         for rule in [&UNVERIFIED, &WEAK_VERIFICATION] {
             checks.not_applicable(rule, "a client's configuration fetches no image");
         }
-        check_client(&At::root(&object.document()?), parameters, checks);
+        content_trust::check(&At::root(&object.document()?), parameters, checks);
         return Ok(());
     }
     let why = "the legacy mode asks for content trust alone";
     let is_dockerfile = object.is(&dockerfile::KIND);
     if parameters.legacy && is_dockerfile {
-        check_commands(object, checks)?;
+        content_trust::check_commands(object, checks)?;
     }
     for rule in [&CONTENT_TRUST_OFF, &CONTENT_TRUST_SHUTDOWN] {
         checks.not_applicable(rule, "content trust is set for a client");
@@ -217,83 +202,5 @@ fn is_covered(image: &Pulled, parameters: &Parameters) -> bool {
     let Some(Ok(reference)) = image.reference() else {
         return false;
     };
-    let name = reference.name();
-    let mut patterns = parameters.verified.iter();
-    patterns.any(|pattern| matches_glob(pattern, &name))
-}
-
-fn check_client(root: &At, parameters: &Parameters, checks: &mut Checks) {
-    let variables = root.get("environment");
-    if root.get("source").text() != Some("environment") {
-        for rule in [&CONTENT_TRUST_OFF, &CONTENT_TRUST_SHUTDOWN] {
-            checks.not_applicable(
-                rule,
-                "no file of a client holds DOCKER_CONTENT_TRUST; the environment of its user does",
-            );
-        }
-        return;
-    }
-    let variable = variables.get("DOCKER_CONTENT_TRUST");
-    let value = variable.text().unwrap_or_default();
-    if parameters.legacy {
-        checks.not_applicable(
-            &CONTENT_TRUST_SHUTDOWN,
-            "the legacy mode asks for content trust; from 2026-12-08 on Docker Hub has no notary",
-        );
-        checks.pass(&CONTENT_TRUST_OFF);
-        if !is_on(value) {
-            let message = if variable.exists() {
-                "content trust is off: DOCKER_CONTENT_TRUST has a value that means false"
-            } else {
-                "content trust is off: DOCKER_CONTENT_TRUST is not set for everyone who logs in"
-            };
-            checks.fail(&CONTENT_TRUST_OFF, &variable, message);
-        }
-        return;
-    }
-    checks.not_applicable(
-        &CONTENT_TRUST_OFF,
-        "images are judged by their digests and signatures, unless the parameter legacy is set",
-    );
-    checks.pass(&CONTENT_TRUST_SHUTDOWN);
-    let server = variables
-        .get("DOCKER_CONTENT_TRUST_SERVER")
-        .text()
-        .unwrap_or_default();
-    if is_on(value) && (server.is_empty() || server.contains("//notary.docker.io")) {
-        let message = "content trust relies on the notary of Docker Hub: until 2026-12-07 it verifies what is signed there, from 2026-12-08 on every pull from Docker Hub fails and nothing is verified";
-        checks.fail(&CONTENT_TRUST_SHUTDOWN, &variable, message);
-    }
-}
-
-/// Whether the client takes a value for on: all but nothing and what Go reads as false.
-fn is_on(value: &str) -> bool {
-    !matches!(value, "" | "0" | "f" | "F" | "false" | "False" | "FALSE")
-}
-
-/// The commands of a Dockerfile that turn content trust off for themselves.
-fn check_commands(object: &Object, checks: &mut Checks) -> Result<(), Refusal> {
-    let file = object.dockerfile()?;
-    checks.pass(&CONTENT_TRUST_OFF);
-    for (stage, built) in file.stages.iter().enumerate() {
-        for (step, instruction) in built.instructions.iter().enumerate() {
-            for (index, word) in instruction.arguments.iter().enumerate() {
-                let rest = word.text().strip_prefix(DISABLE);
-                let value = rest.and_then(|rest| {
-                    if rest.is_empty() {
-                        Some("true")
-                    } else {
-                        rest.strip_prefix('=')
-                    }
-                });
-                if value.is_some_and(is_on) {
-                    let path = format!("/stages/{stage}/instructions/{step}/arguments/{index}");
-                    let message =
-                        format!("the command has {DISABLE}, so that it takes what nobody signed");
-                    checks.fail(&CONTENT_TRUST_OFF, path, message);
-                }
-            }
-        }
-    }
-    Ok(())
+    matches_any(&parameters.verified, &reference.name())
 }
