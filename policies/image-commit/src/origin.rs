@@ -100,10 +100,7 @@ impl<'a> Sight<'a> {
                 "it claims to be BuildKit's and has no instruction of a Dockerfile",
             );
         }
-        let of_builder = self
-            .builders
-            .iter()
-            .any(|pattern| matches_glob(pattern, text));
+        let of_builder = matches_any(self.builders, text);
         if instruction
             || of_builder
             || text.starts_with(['#', '|'])

@@ -1,7 +1,6 @@
 //! See the documentation of [`InsecureDaemonSocket`].
 
-use std::net::IpAddr;
-
+use stridegate_policy::Url;
 use stridegate_policy::prelude::*;
 use stridegate_policy::shapes::{client, daemon};
 
@@ -268,14 +267,8 @@ fn is_of_network(host: &str) -> bool {
 
 /// Whether an address is one of this machine only. Without a host it is.
 fn is_loopback(host: &str) -> bool {
-    let address = host.split_once("://").map_or(host, |(_, address)| address);
-    let address = address.split('/').next().unwrap_or_default();
-    let name = match address.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => address.split(':').next().unwrap_or_default(),
-    };
-    let is_own = |address: IpAddr| address.is_loopback();
-    ["", "localhost"].contains(&name) || name.parse().is_ok_and(is_own)
+    let url = Url::new(host);
+    url.host.is_empty() || url.is_loopback()
 }
 
 /// An address without what stands before its host, which may be a password.
@@ -284,6 +277,5 @@ fn shown(host: &str) -> &str {
 }
 
 fn is_accepted(host: &str, parameters: &Parameters) -> bool {
-    let mut patterns = parameters.accepted_hosts.iter();
-    patterns.any(|pattern| matches_glob(pattern, host))
+    matches_any(&parameters.accepted_hosts, host)
 }

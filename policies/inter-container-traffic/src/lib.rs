@@ -100,12 +100,12 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
         check_network(&root, &At::root(&daemon), parameters, checks);
     } else {
         checks.not_applicable(&USER_DEFINED_BRIDGE, "the daemon does not decide over it");
-        check_daemon(&root, checks);
+        check_daemon(&root, Effective::new(&document), checks);
     }
     Ok(())
 }
 
-fn check_daemon(root: &At, checks: &mut Checks) {
+fn check_daemon(root: &At, effective: Effective, checks: &mut Checks) {
     let bridge = root.get("bridge");
     if bridge.text() == Some("none") {
         for rule in [&DEFAULT_BRIDGE, &NOT_ENFORCED] {
@@ -117,16 +117,13 @@ fn check_daemon(root: &At, checks: &mut Checks) {
     let icc = root.get("icc");
     if icc.boolean() != Some(false) {
         checks.not_applicable(&NOT_ENFORCED, "nothing is to be enforced");
-        let effective = root.value().map(Effective::new);
-        let is_default = effective.is_some_and(|effective| effective.is_default("/icc"));
-        let variable = root.get("unresolved").items().next();
-        if let Some(variable) = variable.filter(|_| is_default) {
+        if let Some(variable) = effective.may_be_set_by("/icc") {
             let message =
                 "a variable on the command line may set icc, and its value is not at hand";
             checks.unknown(&DEFAULT_BRIDGE, &variable, message);
             return;
         }
-        let by_default = if is_default {
+        let by_default = if effective.is_default("/icc") {
             ", which is the default"
         } else {
             ""

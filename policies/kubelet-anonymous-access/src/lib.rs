@@ -124,7 +124,7 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     check_read_only_port(effective, checks);
     check_dynamic_config(effective, checks);
     checks.pass(&HOSTNAME_OVERRIDE);
-    let name = effective.get("/flags/hostname-override");
+    let name = effective.flag("hostname-override");
     let is_given = name.given().is_some() || name.unknown().is_some();
     if is_given && !parameters.allow_hostname_override {
         let message = "--hostname-override has the node act under another name than its host's";
@@ -213,7 +213,7 @@ fn check_read_only_port(effective: Effective, checks: &mut Checks) {
 
 fn check_dynamic_config(effective: Effective, checks: &mut Checks) {
     checks.pass(&DYNAMIC_CONFIG);
-    let folder = effective.get("/flags/dynamic-config-dir");
+    let folder = effective.flag("dynamic-config-dir");
     let gate = effective.get("/featureGates/DynamicKubeletConfig");
     let message = "the kubelet takes its configuration from the API, where others can change it";
     if gate.boolean() == Some(true) {

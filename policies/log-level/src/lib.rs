@@ -94,8 +94,9 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     }
     let document = object.document()?;
     let root = At::root(&document);
-    check_level(&root, parameters, checks);
-    check_debug(&root, parameters, checks);
+    let effective = Effective::new(&document);
+    check_level(effective, parameters, checks);
+    check_debug(effective, parameters, checks);
     for conflict in root.get("conflicts").items() {
         if let Some(key @ ("log-level" | "debug")) = conflict.get("key").text() {
             let message =
@@ -108,8 +109,8 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     Ok(())
 }
 
-fn check_level(root: &At, parameters: &Parameters, checks: &mut Checks) {
-    let at = root.get("log-level");
+fn check_level(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
+    let at = effective.get("/log-level");
     let written = at.text().unwrap_or_default();
     // The daemon does not look at the case.
     let level = written.to_ascii_lowercase();
@@ -139,7 +140,7 @@ fn check_level(root: &At, parameters: &Parameters, checks: &mut Checks) {
             Severity::Medium
         };
         checks.fail(&NOT_INFO, &at, message).severity(severity);
-    } else if let Some(variable) = unresolved(root, "log-level") {
+    } else if let Some(variable) = effective.may_be_set_by("/log-level") {
         let message = format!(
             "{} may set the level, and its value is not at hand",
             shown(variable.text().unwrap_or_default())
@@ -148,8 +149,8 @@ fn check_level(root: &At, parameters: &Parameters, checks: &mut Checks) {
     }
 }
 
-fn check_debug(root: &At, parameters: &Parameters, checks: &mut Checks) {
-    let at = root.get("debug");
+fn check_debug(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
+    let at = effective.get("/debug");
     let accepted = parameters
         .levels
         .iter()
@@ -157,23 +158,13 @@ fn check_debug(root: &At, parameters: &Parameters, checks: &mut Checks) {
     if at.boolean() == Some(true) && !accepted {
         let message = "debug mode is on, whatever the level: the log holds what requests hold, and the profiler is open";
         checks.fail(&DEBUG, &at, message);
-    } else if let Some(variable) = unresolved(root, "debug").filter(|_| !accepted) {
+    } else if let Some(variable) = effective.may_be_set_by("/debug").filter(|_| !accepted) {
         let message = format!(
             "{} may turn debug mode on, and its value is not at hand",
             shown(variable.text().unwrap_or_default())
         );
         checks.unknown(&DEBUG, &variable, message);
     }
-}
-
-/// What may set a key that nobody is seen to set.
-fn unresolved<'a>(root: &At<'a>, key: &str) -> Option<At<'a>> {
-    let pointer = format!("/{key}");
-    let is_default = root
-        .get("defaults")
-        .items()
-        .any(|item| item.text() == Some(&pointer));
-    root.get("unresolved").items().next().filter(|_| is_default)
 }
 
 /// A word as a message may show it: what is long or odd is not repeated.

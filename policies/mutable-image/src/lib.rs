@@ -155,11 +155,7 @@ fn check_image(image: &Pulled, known: &Images, parameters: &Parameters, checks: 
         }
         Some(tag) => {
             let whole = format!("{}:{tag}", reference.name());
-            if parameters
-                .immutable_tags
-                .iter()
-                .any(|pattern| matches_glob(pattern, &whole))
-            {
+            if matches_any(&parameters.immutable_tags, &whole) {
                 return;
             }
             let message =

@@ -3,7 +3,7 @@
 use stridegate_policy::prelude::*;
 use stridegate_policy::secret;
 
-use crate::{DIVERTED_TRAFFIC, FOREIGN_CODE, Parameters, is_among};
+use crate::{DIVERTED_TRAFFIC, FOREIGN_CODE, Parameters};
 
 /// Where every user of a machine may write.
 const SHARED_FOLDERS: [&str; 4] = ["/tmp/*", "/var/tmp/*", "/dev/shm/*", "/private/tmp/*"];
@@ -18,7 +18,7 @@ pub(crate) fn check(root: &At, parameters: &Parameters, checks: &mut Checks) {
     for folder in root.get("cliPluginsExtraDirs").items() {
         if !folder
             .text()
-            .is_some_and(|path| is_among(&parameters.plugin_folders, path))
+            .is_some_and(|path| matches_any(&parameters.plugin_folders, path))
         {
             let message = "the client runs plugins from a folder that is not accepted";
             checks.fail(&FOREIGN_CODE, &folder, message);
@@ -26,7 +26,7 @@ pub(crate) fn check(root: &At, parameters: &Parameters, checks: &mut Checks) {
     }
     for (name, plugin) in root.get("plugins").members() {
         let hooks = ["hooks", "error-hooks"].map(|key| plugin.get(key));
-        let foreign = !is_among(&parameters.hook_plugins, name);
+        let foreign = !matches_any(&parameters.hook_plugins, name);
         for hook in hooks.iter().filter(|hook| foreign && hook.exists()) {
             let message = format!(
                 "the client runs the plugin {} after other commands",
@@ -62,7 +62,7 @@ pub(crate) fn check(root: &At, parameters: &Parameters, checks: &mut Checks) {
 /// A helper is run as `docker-credential-NAME` with every login.
 fn check_helper(helper: &At, parameters: &Parameters, checks: &mut Checks) {
     let name = helper.text().unwrap_or_default();
-    if name.is_empty() || is_among(&parameters.credential_helpers, name) {
+    if name.is_empty() || matches_any(&parameters.credential_helpers, name) {
         return;
     }
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -98,7 +98,7 @@ fn check_traffic(root: &At, parameters: &Parameters, checks: &mut Checks) {
     for (daemon, proxies) in root.get("proxies").members() {
         for (key, proxy) in proxies.members().filter(|(key, _)| *key != "noProxy") {
             let url = proxy.text().unwrap_or_default();
-            if !url.is_empty() && !is_among(&parameters.proxies, url) {
+            if !url.is_empty() && !matches_any(&parameters.proxies, url) {
                 let daemon = secret::shown(daemon);
                 let message = format!(
                     "{key} for {daemon} gives every container a proxy that is not accepted"

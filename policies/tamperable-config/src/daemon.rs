@@ -3,9 +3,7 @@
 use stridegate_policy::prelude::*;
 use stridegate_policy::secret;
 
-use crate::{
-    DIVERTED_TRAFFIC, FOREIGN_CODE, NOT_IN_EFFECT, Parameters, WEAKENED_PROTECTION, is_among,
-};
+use crate::{DIVERTED_TRAFFIC, FOREIGN_CODE, NOT_IN_EFFECT, Parameters, WEAKENED_PROTECTION};
 
 /// Where only root writes.
 const SYSTEM_FOLDERS: [&str; 6] = ["/usr/", "/bin/", "/sbin/", "/opt/", "/snap/", "/nix/store/"];
@@ -54,7 +52,7 @@ fn check_programs(root: &At, parameters: &Parameters, checks: &mut Checks) {
                 secret::shown(path)
             );
             checks.fail(&FOREIGN_CODE, &program, message);
-        } else if !is_among(&parameters.programs, name) {
+        } else if !matches_any(&parameters.programs, name) {
             let message = format!(
                 "the daemon runs {} as root, which is none of the known programs",
                 secret::shown(path)
@@ -126,7 +124,7 @@ fn check_protections(root: &At, parameters: &Parameters, checks: &mut Checks) {
         ),
         (
             "group",
-            !group.is_empty() && !is_among(&parameters.socket_groups, group),
+            !group.is_empty() && !matches_any(&parameters.socket_groups, group),
             Severity::High,
             "the daemon gives its socket to another group, whose members are root with it",
         ),
@@ -164,7 +162,7 @@ fn check_protections(root: &At, parameters: &Parameters, checks: &mut Checks) {
 fn check_proxies(proxies: &At, parameters: &Parameters, checks: &mut Checks) {
     for (name, proxy) in proxies.members().filter(|(name, _)| *name != "no-proxy") {
         let url = proxy.text().unwrap_or_default();
-        if !url.is_empty() && !is_among(&parameters.proxies, url) {
+        if !url.is_empty() && !matches_any(&parameters.proxies, url) {
             let message = format!(
                 "{name} sends what the daemon pulls and pushes through a proxy that is not accepted"
             );

@@ -252,8 +252,3 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     }
     Ok(())
 }
-
-/// Whether a text fits one of some patterns.
-fn is_among(patterns: &[String], text: &str) -> bool {
-    patterns.iter().any(|pattern| matches_glob(pattern, text))
-}

@@ -12,7 +12,7 @@ const ELSEWHERE: &str = "stands in a file that is not at hand; judge it too";
 pub(crate) fn check(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
     check_static_credentials(effective, checks);
     let file = effective.get("/authenticationConfiguration");
-    let config = effective.get("/flags/authentication-config");
+    let config = effective.flag("authentication-config");
     let what = "which issuers of tokens are trusted";
     if file.exists() {
         check_issuers(&file, checks);
@@ -50,7 +50,7 @@ fn check_static_credentials(effective: Effective, checks: &mut Checks) {
         ("basic-auth-file", "passwords"),
         ("password-file", "passwords"),
     ] {
-        let file = effective.get(&format!("/flags/{flag}"));
+        let file = effective.flag(flag);
         let question = format!("whether {what} stand in a file of the API server");
         if !file.is_unknown(&STATIC_CREDENTIALS, checks, &question) && file.given().is_some() {
             let message = format!(
@@ -62,9 +62,9 @@ fn check_static_credentials(effective: Effective, checks: &mut Checks) {
 }
 
 fn check_anonymous_flag(effective: Effective, checks: &mut Checks) {
-    let anonymous = effective.get("/flags/anonymous-auth");
-    let modes = effective.get("/flags/authorization-mode");
-    let config = effective.get("/flags/authentication-config");
+    let anonymous = effective.flag("anonymous-auth");
+    let modes = effective.flag("authorization-mode");
+    let config = effective.flag("authentication-config");
     let file = effective.get("/authenticationConfiguration");
     checks.pass(&ANONYMOUS);
     let what = "whether anonymous requests are let in";
@@ -161,8 +161,8 @@ fn check_issuers(configuration: &At, checks: &mut Checks) {
 fn check_node_restriction(effective: Effective, checks: &mut Checks) {
     const PLUGIN: &str = "NodeRestriction";
     checks.pass(&NODE_RESTRICTION);
-    let enabled = effective.get("/flags/enable-admission-plugins");
-    let disabled = effective.get("/flags/disable-admission-plugins");
+    let enabled = effective.flag("enable-admission-plugins");
+    let disabled = effective.flag("disable-admission-plugins");
     if enabled.is_unknown(&NODE_RESTRICTION, checks, "whether kubelets are limited") {
         return;
     }
@@ -179,8 +179,8 @@ fn check_node_restriction(effective: Effective, checks: &mut Checks) {
             .fail(&NODE_RESTRICTION, &enabled, message)
             .fix("Limit kubelets", false, &patch);
     }
-    let modes = effective.get("/flags/authorization-mode");
-    let config = effective.get("/flags/authorization-config");
+    let modes = effective.flag("authorization-mode");
+    let config = effective.flag("authorization-config");
     let file = effective.get("/authorizationConfiguration");
     let named = if config.given().is_none() || !modes.is_default() {
         modes.last(|mode| mode == "Node").is_some()
@@ -201,8 +201,8 @@ fn check_node_restriction(effective: Effective, checks: &mut Checks) {
 
 fn check_audit(effective: Effective, checks: &mut Checks) {
     checks.pass(&NO_AUDIT_LOG);
-    let path = effective.get("/flags/audit-log-path");
-    let webhook = effective.get("/flags/audit-webhook-config-file");
+    let path = effective.flag("audit-log-path");
+    let webhook = effective.flag("audit-webhook-config-file");
     let is_set = |setting: &Setting| setting.given().is_some() && setting.unknown().is_none();
     if !is_set(&path) && !is_set(&webhook) {
         let what = "whether an audit log is written";
@@ -214,7 +214,7 @@ fn check_audit(effective: Effective, checks: &mut Checks) {
         }
     }
     checks.pass(&NO_AUDIT_POLICY);
-    let policy = effective.get("/flags/audit-policy-file");
+    let policy = effective.flag("audit-policy-file");
     let what = "whether a policy says what is logged";
     if !policy.is_unknown(&NO_AUDIT_POLICY, checks, what) && policy.given().is_none() {
         let message = "nothing is logged: --audit-policy-file is not set";
@@ -223,7 +223,7 @@ fn check_audit(effective: Effective, checks: &mut Checks) {
 }
 
 fn check_retention(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
-    let log = effective.get("/flags/audit-log-path");
+    let log = effective.flag("audit-log-path");
     if log.unknown().is_none() && log.given().is_none_or(|file| file == "-") {
         checks.not_applicable(&AUDIT_RETENTION, "the API server keeps no file of its own");
         return;
@@ -234,7 +234,7 @@ fn check_retention(effective: Effective, parameters: &Parameters, checks: &mut C
         ("audit-log-maxbackup", "old files", parameters.min_backups),
         ("audit-log-maxsize", "megabytes", parameters.min_size),
     ] {
-        let setting = effective.get(&format!("/flags/{name}"));
+        let setting = effective.flag(name);
         let what = "how long the audit log is kept";
         if setting.is_unknown(&AUDIT_RETENTION, checks, what) {
             continue;
@@ -271,7 +271,7 @@ fn check_retention(effective: Effective, parameters: &Parameters, checks: &mut C
 
 pub(crate) fn check_profiling(effective: Effective, checks: &mut Checks) {
     checks.pass(&PROFILING);
-    let profiling = effective.get("/flags/profiling");
+    let profiling = effective.flag("profiling");
     let what = "whether the program serves profiles";
     if !profiling.is_unknown(&PROFILING, checks, what) && profiling.boolean() != Some(false) {
         let patch = json!([{"op": "replace", "path": profiling.path(), "value": false}]);
