@@ -32,7 +32,8 @@ pub(crate) fn check(pod: &At, ranges: &At, parameters: &Parameters, checks: &mut
         .filter(|container| !is_ephemeral(container))
         .all(|container| is_limited(&container));
     for container in containers(pod) {
-        if !is_limited(&container) && !(is_ephemeral(&container) && all) {
+        let by_pod = all && is_ephemeral(&container);
+        if !by_pod && !is_limited(&container) {
             report_no_limit(&container, parameters, checks);
         }
     }
