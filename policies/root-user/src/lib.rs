@@ -27,6 +27,10 @@ policy! {
     /// severely where the tool that drops it can be seen: nothing outside the entrypoint keeps
     /// its promise, and `docker exec` does not pass through it.
     ///
+    /// The user of `windowsOptions` counts where a Pod says that it runs on Windows, by `os` or its
+    /// `nodeSelector`: on Linux the kubelet does not look at it. Groups, capabilities, programs that
+    /// run with the rights of their owner, and what a program does after its start are not judged.
+    ///
     /// ## Example
     ///
     /// ```dockerfile

@@ -11,28 +11,39 @@ pub(crate) fn check(pod: &At, parameters: &Parameters, checks: &mut Checks) {
     } else {
         Severity::High
     };
+    let on_windows = runs_on_windows(pod);
     for container in containers(pod) {
-        check_container(&container, severity, parameters, checks);
-    }
-}
-
-fn check_container(
-    container: &Container,
-    severity: Severity,
-    parameters: &Parameters,
-    checks: &mut Checks,
-) {
-    let name = container.name();
-    let windows_user = container.security(&["windowsOptions", "runAsUserName"]);
-    let user = container.security(&["runAsUser"]);
-    let non_root = container.security(&["runAsNonRoot"]);
-    if let Some(text) = windows_user.text() {
-        if is_root(text, &parameters.root_names) {
-            let message = format!("container {name} runs as {text}");
+        let windows_user = container.security(&["windowsOptions", "runAsUserName"]);
+        if let Some(text) = windows_user
+            .text()
+            .filter(|user| is_root(user, &parameters.root_names))
+        {
+            let message = format!("container {} runs as {text}", container.name());
             let finding = checks.fail(&UID_ZERO, &windows_user, message);
             finding.severity(severity);
         }
-    } else if user.exists() {
+        // On Linux the kubelet does not look at it.
+        if !(on_windows && windows_user.exists()) {
+            check_container(&container, severity, checks);
+        }
+    }
+}
+
+/// Whether a Pod says that it starts on Windows only.
+fn runs_on_windows(pod: &At) -> bool {
+    let spec = pod.get("spec");
+    let asked = [
+        spec.get("os").get("name"),
+        spec.get("nodeSelector").get("kubernetes.io/os"),
+    ];
+    asked.iter().any(|os| os.text() == Some("windows"))
+}
+
+fn check_container(container: &Container, severity: Severity, checks: &mut Checks) {
+    let name = container.name();
+    let user = container.security(&["runAsUser"]);
+    let non_root = container.security(&["runAsNonRoot"]);
+    if user.exists() {
         match user.integer() {
             Some(0) => {
                 let message = format!("container {name} runs as user 0");
