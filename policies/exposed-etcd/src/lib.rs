@@ -31,8 +31,10 @@ policy! {
     /// certificate of the cluster in.
     ///
     /// An etcd on the network of its host, as a static Pod is, is not protected by any
-    /// NetworkPolicy; firewalls cannot be seen. Two copies of one certificate authority under
-    /// different paths look like two.
+    /// NetworkPolicy; firewalls cannot be seen. A NetworkPolicy counts if a label that it selects
+    /// by marks etcd; one for all Pods of a namespace is not judged. Two copies of one certificate
+    /// authority under different paths look like two. A volume of a node that a
+    /// PersistentVolumeClaim stands for is not seen.
     ///
     /// ## Example
     ///

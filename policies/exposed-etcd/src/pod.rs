@@ -24,8 +24,7 @@ pub(crate) fn check(pod: &At, is_system: bool, parameters: &Parameters, checks: 
     };
     for volume in pod.get("spec").get("volumes").items() {
         let strangers = containers(pod).filter(|container| !is_meant(container));
-        let mut mounted =
-            strangers.filter_map(|container| Mounted::of(&volume, container, parameters));
+        let mut mounted = strangers.flat_map(|container| mounted(&volume, &container, parameters));
         // What lies in a larger folder is there for root alone.
         let reached = |mounted: &Mounted| mounted.is_within || mounted.container.may_be_root();
         if let Some(mounted) = mounted.find(reached) {
@@ -46,28 +45,7 @@ struct Mounted<'a> {
     is_within: bool,
 }
 
-impl<'a> Mounted<'a> {
-    fn of(volume: &At<'a>, container: Container<'a>, parameters: &'a Parameters) -> Option<Self> {
-        let folder = volume.get("hostPath").get("path").text()?;
-        let name = volume.get("name").text()?;
-        let mounts = container.at.get("volumeMounts").items();
-        let (mount, path, (of_etcd, is_within)) = mounts
-            .filter(|mount| mount.get("name").text() == Some(name))
-            .find_map(|mount| {
-                let below = mount.get("subPath").text().unwrap_or_default();
-                let path = normal(&format!("{folder}/{below}"));
-                let related = related(&path, parameters)?;
-                Some((mount, path, related))
-            })?;
-        Some(Self {
-            container,
-            mount,
-            path,
-            of_etcd,
-            is_within,
-        })
-    }
-
+impl Mounted<'_> {
     fn report(&self, volume: &At, checks: &mut Checks) {
         let (name, path) = (self.container.name(), &self.path);
         let message = if self.is_within {
@@ -83,6 +61,33 @@ impl<'a> Mounted<'a> {
             finding.severity(Severity::Medium);
         }
     }
+}
+
+/// What a container mounts of a volume and that has to do with etcd.
+fn mounted<'a>(
+    volume: &At<'a>,
+    container: &Container<'a>,
+    parameters: &'a Parameters,
+) -> Vec<Mounted<'a>> {
+    let folder = volume.get("hostPath").get("path").text();
+    let (Some(folder), Some(name)) = (folder, volume.get("name").text()) else {
+        return Vec::new();
+    };
+    let mounts = container.at.get("volumeMounts").items();
+    let mounts = mounts.filter(|mount| mount.get("name").text() == Some(name));
+    let mounted = mounts.filter_map(|mount| {
+        let below = mount.get("subPath").text().unwrap_or_default();
+        let path = normal(&format!("{folder}/{below}"));
+        let (of_etcd, is_within) = related(&path, parameters)?;
+        Some(Mounted {
+            container: container.clone(),
+            mount,
+            path,
+            of_etcd,
+            is_within,
+        })
+    });
+    mounted.collect()
 }
 
 /// The folder of etcd that a path lies in, or holds; and whether it lies in it. A certificate alone
