@@ -24,11 +24,14 @@ pub(crate) fn check(pod: &At, is_system: bool, parameters: &Parameters, checks: 
     };
     for volume in pod.get("spec").get("volumes").items() {
         let strangers = containers(pod).filter(|container| !is_meant(container));
-        let mut mounted = strangers.flat_map(|container| mounted(&volume, &container, parameters));
+        let mounted = strangers.flat_map(|container| mounted(&volume, &container, parameters));
         // What lies in a larger folder is there for root alone.
         let reached = |mounted: &Mounted| mounted.is_within || mounted.container.may_be_root();
-        if let Some(mounted) = mounted.find(reached) {
-            mounted.report(&volume, checks);
+        let worst = mounted
+            .filter(reached)
+            .min_by_key(|mounted| !mounted.is_within);
+        if let Some(worst) = worst {
+            worst.report(&volume, checks);
         }
     }
 }
