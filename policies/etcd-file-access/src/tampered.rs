@@ -2,6 +2,9 @@
 
 use stridegate_policy::path::is_within;
 use stridegate_policy::prelude::*;
+use stridegate_policy::shapes::Span;
+use stridegate_policy::shapes::command::{Environment, Program, of_words};
+use stridegate_policy::shapes::flags::Word;
 
 use crate::Parameters;
 
@@ -38,7 +41,7 @@ pub(crate) fn check_etcd(effective: Effective, checks: &mut Checks) {
 pub(crate) fn check_pod(root: &At, is_system: bool, parameters: &Parameters, checks: &mut Checks) {
     let spec = root.get("spec");
     let is_static = is_system && spec.get("hostNetwork").boolean() == Some(true);
-    if !is_static || !containers(root).any(|container| runs_etcd(&container)) {
+    if !is_static || !containers(root).any(|container| starts_etcd(&container)) {
         checks.not_applicable(&ALTERED_ETCD_POD, "it is no static Pod of etcd");
         return;
     }
@@ -57,15 +60,29 @@ pub(crate) fn check_pod(root: &At, is_system: bool, parameters: &Parameters, che
     }
 }
 
-fn runs_etcd(container: &Container) -> bool {
-    container.program() == Some("etcd")
+/// Whether a container starts etcd, be it through a shell or another program.
+fn starts_etcd(container: &Container) -> bool {
+    let lists = ["command", "args"].map(|key| container.at.get(key));
+    let words = lists.iter().flat_map(At::items);
+    let words: Vec<Word> = words
+        .filter_map(|word| Some(Word::new(Span::default(), word.text()?)))
+        .collect();
+    of_words(&words, &Environment::default(), Span::default())
+        .iter()
+        .any(|started| started.program == Program::Etcd)
 }
 
 fn check_container(container: &Container, parameters: &Parameters, checks: &mut Checks) {
     let name = container.name();
-    if !runs_etcd(container) {
+    if !starts_etcd(container) {
         let message = format!("container {name} runs beside etcd, with the network of the host");
         checks.fail(&ALTERED_ETCD_POD, &container.at, message);
+    } else if let Some(program) = container.program().filter(|program| *program != "etcd") {
+        let message =
+            format!("container {name} starts etcd through {program}, which may do anything else");
+        let words = ["command", "args"].map(|key| container.at.get(key));
+        let at = words.iter().find(|words| words.exists());
+        checks.fail(&ALTERED_ETCD_POD, at.unwrap_or(&container.at), message);
     }
     let privileged = container.at.get("securityContext").get("privileged");
     if privileged.boolean() == Some(true) {
