@@ -1,6 +1,6 @@
 //! What only somebody who may write to the files of etcd adds to it.
 
-use stridegate_policy::path::is_within;
+use stridegate_policy::path::{climbs, is_within};
 use stridegate_policy::prelude::*;
 use stridegate_policy::shapes::Span;
 use stridegate_policy::shapes::command::{Environment, Program, of_words};
@@ -52,7 +52,7 @@ pub(crate) fn check_pod(root: &At, is_system: bool, parameters: &Parameters, che
     for volume in spec.get("volumes").items() {
         let path = volume.get("hostPath").get("path");
         let Some(folder) = path.text() else { continue };
-        let is_allowed = |allowed: &String| is_within(folder, allowed) && !folder.contains("..");
+        let is_allowed = |allowed: &String| is_within(folder, allowed) && !climbs(folder);
         if !parameters.etcd_folders.iter().any(is_allowed) {
             let message = format!("etcd mounts {folder} of its node");
             checks.fail(&ALTERED_ETCD_POD, &path, message);

@@ -1,12 +1,13 @@
 //! Settings of the client that a tamperer would use.
 
+use stridegate_policy::path::{climbs, is_within, normal};
 use stridegate_policy::prelude::*;
 use stridegate_policy::secret;
 
 use crate::{DIVERTED_TRAFFIC, FOREIGN_CODE, Parameters};
 
 /// Where every user of a machine may write.
-const SHARED_FOLDERS: [&str; 4] = ["/tmp/*", "/var/tmp/*", "/dev/shm/*", "/private/tmp/*"];
+const SHARED_FOLDERS: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/private/tmp"];
 
 pub(crate) fn check(root: &At, parameters: &Parameters, checks: &mut Checks) {
     checks.pass(&FOREIGN_CODE);
@@ -16,10 +17,8 @@ pub(crate) fn check(root: &At, parameters: &Parameters, checks: &mut Checks) {
         check_helper(&helper, parameters, checks);
     }
     for folder in root.get("cliPluginsExtraDirs").items() {
-        if !folder
-            .text()
-            .is_some_and(|path| matches_any(&parameters.plugin_folders, path))
-        {
+        let path = folder.text().unwrap_or_default();
+        if climbs(path) || !matches_any(&parameters.plugin_folders, path) {
             let message = "the client runs plugins from a folder that is not accepted";
             checks.fail(&FOREIGN_CODE, &folder, message);
         }
@@ -48,9 +47,8 @@ pub(crate) fn check(root: &At, parameters: &Parameters, checks: &mut Checks) {
     }
     let elsewhere = root.get("environment").get("DOCKER_CONFIG");
     let is_shared = |path: &str| {
-        SHARED_FOLDERS
-            .iter()
-            .any(|folder| matches_glob(folder, path))
+        let path = normal(path);
+        SHARED_FOLDERS.iter().any(|folder| is_within(&path, folder))
     };
     if elsewhere.text().is_some_and(is_shared) {
         let message = "the client takes its configuration, and with it what it runs, from a folder where everybody may write";

@@ -1,5 +1,6 @@
 //! Settings of the daemon that a tamperer would use.
 
+use stridegate_policy::path::climbs;
 use stridegate_policy::prelude::*;
 use stridegate_policy::secret;
 
@@ -45,8 +46,7 @@ fn check_programs(root: &At, parameters: &Parameters, checks: &mut Checks) {
             .map_or(("", path), |(_, name)| (path, name));
         let is_safe =
             folder.is_empty() || SYSTEM_FOLDERS.iter().any(|safe| folder.starts_with(safe));
-        let climbs = path.split('/').any(|part| part == "..");
-        if !is_safe || climbs {
+        if !is_safe || climbs(path) {
             let message = format!(
                 "the daemon runs {} as root, from where others than root may write",
                 secret::shown(path)
@@ -67,7 +67,8 @@ fn check_programs(root: &At, parameters: &Parameters, checks: &mut Checks) {
         let safe = ["/etc/", "/run/", "/var/run/"]
             .into_iter()
             .chain(SYSTEM_FOLDERS);
-        if !path.is_empty() && !safe.into_iter().any(|safe| path.starts_with(safe)) {
+        let is_safe = safe.into_iter().any(|safe| path.starts_with(safe)) && !climbs(path);
+        if !path.is_empty() && !is_safe {
             let message = "the daemon takes devices, and hooks that it runs as root, from a folder where others than root may write";
             checks.fail(&FOREIGN_CODE, &folder, message);
         }

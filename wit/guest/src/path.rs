@@ -21,6 +21,12 @@ pub fn is_within(path: &str, folder: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether a path has a step that leads out of the folder before it, on Unix or Windows: `..`.
+#[must_use]
+pub fn climbs(path: &str) -> bool {
+    path.split(['/', '\\']).any(|part| part == "..")
+}
+
 /// The last part of a path, such as the name of a program.
 #[must_use]
 pub fn last(path: &str) -> &str {
@@ -42,6 +48,16 @@ mod tests {
             ("", "/"),
         ] {
             assert_eq!(normal(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_two_dots_alone_climb() {
+        for path in ["/usr/../tmp", "..", "C:\\a\\..\\b", "a/.."] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/usr/lib", "/a..b", "/...", "./a"] {
+            assert!(!climbs(path), "{path}");
         }
     }
 
