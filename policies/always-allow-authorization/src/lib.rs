@@ -24,6 +24,9 @@ policy! {
     /// neither modes nor a configuration are given. In a chain, `AlwaysAllow` undoes everything
     /// that stands beside it.
     ///
+    /// Not seen are what a webhook answers, what a file of ABAC grants and what the roles say. Who
+    /// is let in without a name is judged by `kubelet-anonymous-access` and `weak-authentication`.
+    ///
     /// ## Example
     ///
     /// ```yaml

@@ -28,8 +28,9 @@ policy! {
     /// give every image a digest, so that there nothing of this shows.
     ///
     /// Set `registries` to yours: until then one that is not known to everybody is `unknown`, for an
-    /// image cannot tell whose its registry is. A registry on this machine, which every daemon takes without TLS,
-    /// is nobody else's.
+    /// image cannot tell whose its registry is. A registry on this machine, which every daemon takes
+    /// without TLS, is nobody else's. Not seen are the files with which containerd and CRI-O send a
+    /// name to another registry, the certificates, and what a registry or a mirror hands out.
     ///
     /// ## Example
     ///
