@@ -83,8 +83,10 @@ fn check_protections(root: &At, parameters: &Parameters, checks: &mut Checks) {
             .is_some_and(|root| !Effective::new(root).is_default(&path))
     };
     let profile = root.get("seccomp-profile").text().unwrap_or_default();
-    let profile_is_foreign =
-        profile.starts_with('/') && !profile.starts_with("/etc/") && !profile.starts_with("/usr/");
+    let profile_is_safe = ["/etc/", "/usr/"]
+        .iter()
+        .any(|safe| profile.starts_with(safe));
+    let profile_is_foreign = profile.contains('/') && (!profile_is_safe || climbs(profile));
     let group = root.get("group").text().unwrap_or_default();
     for (key, is_off, severity, message) in [
         (
@@ -148,6 +150,10 @@ fn check_protections(root: &At, parameters: &Parameters, checks: &mut Checks) {
                 .fix("Leave it to the default", false, &remove);
         }
     }
+    check_options(root, checks);
+}
+
+fn check_options(root: &At, checks: &mut Checks) {
     for option in root.get("exec-opts").items() {
         let known = ["native.cgroupdriver=", "isolation="];
         let text = option.text().unwrap_or_default();
