@@ -178,48 +178,11 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     ] {
         checks.pass(rule);
     }
-    if object.is(&client::KIND) {
-        checks.pass(&STORED_LOGIN);
-        review.client(&At::root(&object.document()?));
-    } else if object.is(&daemon::KIND) {
-        review.daemon(&At::root(&object.document()?));
-    } else if object.is(&dockerfile::KIND) {
-        checks.pass(&SECRET_FILE);
-        checks.pass(&BUILD_ARGUMENT);
-        review.dockerfile(&object.dockerfile()?);
-    } else {
-        let document = object.document()?;
-        let root = At::root(&document);
-        if object.is(&image::KIND) {
-            checks.pass(&SECRET_FILE);
-            checks.pass(&BUILD_ARGUMENT);
-            review.look(&secret::written_in_engine(&root));
-            review.history(&root);
-        } else if object.kind.group == "docker" {
-            review.look(&secret::written_in_engine(&root));
-        } else if !object.is(&SECRET) {
-            review.look(&secret::written_in_manifest(&root));
-            review.last_applied(&root);
-        } else if object.request().is_none() && !root.get("metadata").get("uid").exists() {
-            checks.pass(&SECRET_MANIFEST);
-            review.look(&secret::written_in_metadata(&root));
-            review.secret(&root);
-        } else {
-            review.look(&secret::written_in_metadata(&root));
-            checks.not_applicable(
-                &SECRET_MANIFEST,
-                "the Secret is in a cluster or on its way there, where it belongs",
-            );
-        }
-    }
-    checks.not_applicable(
-        &SECRET_FILE,
-        "only Dockerfiles and images have files copied into them",
-    );
-    checks.not_applicable(
-        &BUILD_ARGUMENT,
-        "only Dockerfiles and images have build arguments",
-    );
+    read(object, &mut review, checks)?;
+    let why = "only Dockerfiles and images have files copied into them";
+    checks.not_applicable(&SECRET_FILE, why);
+    let why = "only Dockerfiles and images have build arguments";
+    checks.not_applicable(&BUILD_ARGUMENT, why);
     checks.not_applicable(&SECRET_MANIFEST, "the object is no Secret");
     checks.not_applicable(&STORED_LOGIN, "only a Docker client keeps logins");
     for found in review.found {
@@ -227,6 +190,43 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
             .fail(found.rule, found.path, found.message)
             .severity(found.severity);
         finding.sensitive = !found.secret.is_empty();
+    }
+    Ok(())
+}
+
+fn read(object: &Object, review: &mut Review, checks: &mut Checks) -> Result<(), Refusal> {
+    if object.is(&dockerfile::KIND) || object.is(&image::KIND) {
+        checks.pass(&SECRET_FILE);
+        checks.pass(&BUILD_ARGUMENT);
+    }
+    if object.is(&dockerfile::KIND) {
+        review.dockerfile(&object.dockerfile()?);
+        return Ok(());
+    }
+    let document = object.document()?;
+    let root = At::root(&document);
+    if object.is(&client::KIND) {
+        checks.pass(&STORED_LOGIN);
+        review.client(&root);
+    } else if object.is(&daemon::KIND) {
+        review.daemon(&root);
+    } else if object.is(&image::KIND) {
+        review.look(&secret::written_in_engine(&root));
+        review.history(&root);
+    } else if object.kind.group == "docker" {
+        review.look(&secret::written_in_engine(&root));
+    } else if !object.is(&SECRET) {
+        review.look(&secret::written_in_manifest(&root));
+        review.last_applied(&root);
+    } else {
+        review.look(&secret::written_in_metadata(&root));
+        if object.request().is_none() && !root.get("metadata").get("uid").exists() {
+            checks.pass(&SECRET_MANIFEST);
+            review.secret(&root);
+        } else {
+            let why = "the Secret is in a cluster or on its way there, where it belongs";
+            checks.not_applicable(&SECRET_MANIFEST, why);
+        }
     }
     Ok(())
 }

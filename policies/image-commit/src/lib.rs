@@ -184,24 +184,22 @@ fn check_image(image: &At, place: &At, parameters: &Parameters, checks: &mut Che
         checks.not_applicable(&UNAPPROVED, "no image is named in the parameter approved");
     } else {
         checks.pass(&UNAPPROVED);
-        if !approved {
-            let path = if place.path().is_empty() {
-                image.get("Id")
-            } else {
-                place.clone()
-            };
-            checks.fail(
-                &UNAPPROVED,
-                &path,
-                "nobody vouches for the image: neither its id nor a digest is approved",
-            );
-        }
     }
     checks.pass(&COMMITTED_LAYER);
     checks.pass(&SUSPECT_LAYER);
     if approved {
         return;
     }
+    if !parameters.approved.is_empty() {
+        let id = image.get("Id");
+        let at = if place.path().is_empty() { &id } else { place };
+        let message = "nobody vouches for the image: neither its id nor a digest is approved";
+        checks.fail(&UNAPPROVED, at, message);
+    }
+    check_layers(image, place, parameters, checks);
+}
+
+fn check_layers(image: &At, place: &At, parameters: &Parameters, checks: &mut Checks) {
     let steps: Vec<Step> = history(image).collect();
     let layers = image.get("RootFS").get("Layers").items().count();
     if steps.is_empty() || steps.len() < layers {

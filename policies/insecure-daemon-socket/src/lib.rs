@@ -1,8 +1,11 @@
 //! See the documentation of [`InsecureDaemonSocket`].
 
-use stridegate_policy::Url;
+mod client;
+mod daemon;
+
+use daemon::CERTIFICATES;
 use stridegate_policy::prelude::*;
-use stridegate_policy::shapes::{client, daemon};
+use stridegate_policy::{Url, shapes};
 
 policy! {
     /// A Docker daemon that serves anybody, or a client that believes any daemon
@@ -49,7 +52,7 @@ policy! {
     InsecureDaemonSocket {
         parameters: Parameters,
         threats: [(DOCKER, Category::Spoofing)],
-        kinds: [daemon::KIND, client::KIND],
+        kinds: [shapes::daemon::KIND, shapes::client::KIND],
         context: [],
         rules: [UNPROTECTED, UNVERIFIED, CERTIFICATES],
         check: check,
@@ -83,171 +86,16 @@ const UNVERIFIED: Rule = Rule {
     remediation: "Set \"tlsverify\": true for the daemon; for a client DOCKER_TLS_VERIFY=1, and make its context without skip-tls-verify.",
 };
 
-const CERTIFICATES: Rule = Rule {
-    id: "certificates",
-    title: "The certificates are named, and the authority is one of your own",
-    severity: Severity::High,
-    controls: CONTROLS,
-    remediation: "Set tlscacert, tlscert and tlskey together, tlscacert to an authority that issues certificates for this daemon and its clients only.",
-};
-
-/// Where systems keep the authorities that everybody trusts.
-const PUBLIC_AUTHORITIES: [&str; 6] = [
-    "/etc/ssl/*",
-    "/etc/pki/tls/*",
-    "/etc/pki/ca-trust/*",
-    "/usr/share/ca-certificates/*",
-    "/usr/share/pki/*",
-    "/var/lib/ca-certificates/*",
-];
-
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     let document = object.document()?;
     let root = At::root(&document);
-    if object.is(&daemon::KIND) {
-        check_daemon(&root, parameters, checks);
+    if object.is(&shapes::daemon::KIND) {
+        daemon::check(&root, Effective::new(&document), parameters, checks);
     } else {
         checks.not_applicable(&CERTIFICATES, "the client's are files in a folder");
-        check_client(&root, parameters, checks);
+        client::check(&root, parameters, checks);
     }
     Ok(())
-}
-
-fn check_daemon(root: &At, parameters: &Parameters, checks: &mut Checks) {
-    checks.pass(&UNPROTECTED);
-    let is_on = |key| root.get(key).boolean() == Some(true);
-    let is_default = |path| {
-        root.value()
-            .is_some_and(|root| Effective::new(root).is_default(path))
-    };
-    let open: Vec<At> = root
-        .get("hosts")
-        .items()
-        .filter(|host| host.text().is_some_and(is_of_network))
-        .collect();
-    if open.is_empty() {
-        for rule in [&UNVERIFIED, &CERTIFICATES] {
-            checks.not_applicable(rule, "the daemon listens on no address of the network");
-        }
-        if let Some(variable) = root.get("unresolved").items().next() {
-            let message = "a variable on the command line may make the daemon listen on the network, and its value is not at hand";
-            checks.unknown(&UNPROTECTED, &variable, message);
-        }
-        return;
-    }
-    if !is_on("tls") {
-        for rule in [&UNVERIFIED, &CERTIFICATES] {
-            checks.not_applicable(rule, "there is no TLS");
-        }
-        for host in &open {
-            let written = host.text().unwrap_or_default();
-            if !is_accepted(written, parameters) {
-                let message = format!(
-                    "whoever reaches {} owns the host: the daemon asks for no certificate",
-                    shown(written)
-                );
-                refuse(host, written, message, checks);
-            }
-        }
-        return;
-    }
-    checks.pass(&UNVERIFIED);
-    checks.pass(&CERTIFICATES);
-    let verify = root.get("tlsverify");
-    if !is_on("tlsverify") {
-        let message = "the daemon encrypts and lets every client in: tlsverify is false, which turns TLS on and verification off";
-        let patch = json!([{"op": "add", "path": "/tlsverify", "value": true}]);
-        let finding = checks.fail(&UNVERIFIED, &verify, message);
-        finding.fix("Let in only clients with a certificate", false, &patch);
-    } else if is_default("/tlsverify") {
-        let message = "tls alone verifies clients since release 20.10 only; set tlsverify as well";
-        let patch = json!([{"op": "add", "path": "/tlsverify", "value": true}]);
-        let finding = checks.fail(&UNVERIFIED, &root.get("tls"), message);
-        finding.severity(Severity::Low);
-        finding.fix("Say that clients are verified", false, &patch);
-    }
-    check_certificates(root, checks);
-}
-
-/// Judges the paths of the certificates. Where none is set, the daemon takes all from `~/.docker`
-/// of the user that starts it, and does not start without them.
-fn check_certificates(root: &At, checks: &mut Checks) {
-    let keys = ["tlscacert", "tlscert", "tlskey"];
-    let path = |key| root.get(key).text().unwrap_or_default();
-    if keys.iter().any(|key| !path(key).is_empty()) {
-        for key in keys.into_iter().filter(|key| path(key).is_empty()) {
-            let message = format!(
-                "{key} is not set, unlike its companions: the daemon looks for it in ~/.docker of the user that starts it"
-            );
-            checks
-                .fail(&CERTIFICATES, &root.get(key), message)
-                .severity(Severity::Low);
-        }
-    }
-    let authority = path("tlscacert");
-    if PUBLIC_AUTHORITIES
-        .iter()
-        .any(|pattern| matches_glob(pattern, authority))
-    {
-        let message = format!(
-            "every client with a certificate of a public authority is let in: {authority} is the system's own"
-        );
-        checks.fail(&CERTIFICATES, &root.get("tlscacert"), message);
-    }
-}
-
-fn check_client(root: &At, parameters: &Parameters, checks: &mut Checks) {
-    checks.pass(&UNPROTECTED);
-    checks.pass(&UNVERIFIED);
-    let variables = root.get("environment");
-    let set = |name| {
-        variables
-            .get(name)
-            .text()
-            .is_some_and(|value| !value.is_empty())
-    };
-    let host = variables.get("DOCKER_HOST");
-    let written = host.text().unwrap_or_default();
-    if is_of_network(written) && !set("DOCKER_TLS_VERIFY") && !is_accepted(written, parameters) {
-        if set("DOCKER_TLS") {
-            let message =
-                "the client encrypts and believes any daemon: DOCKER_TLS_VERIFY is not set";
-            checks.fail(&UNVERIFIED, &variables.get("DOCKER_TLS"), message);
-        } else {
-            let message = format!(
-                "the client speaks to {} in the clear, and believes whoever answers",
-                shown(written)
-            );
-            refuse(&host, written, message, checks);
-        }
-    }
-    for context in root.get("contexts").items() {
-        let name = context.get("name").text().unwrap_or_default();
-        let host = context.get("host");
-        let written = host.text().unwrap_or_default();
-        let skip = context.get("skipTLSVerify");
-        if !is_of_network(written) || is_accepted(written, parameters) {
-            continue;
-        }
-        if skip.boolean() == Some(true) {
-            let message =
-                format!("the context {name} believes any daemon: it skips the verification");
-            let patch = json!([{"op": "replace", "path": skip.path(), "value": false}]);
-            let finding = checks.fail(&UNVERIFIED, &skip, message);
-            finding.fix("Verify the daemon", false, &patch);
-        } else if written.ends_with(":2375") || written.starts_with("http://") {
-            let message = format!(
-                "the context {name} speaks to {} in the clear, and believes whoever answers",
-                shown(written)
-            );
-            refuse(&host, written, message, checks);
-        } else {
-            let message = format!(
-                "whether the context {name} has certificates, only the files beside it tell"
-            );
-            checks.unknown(&UNPROTECTED, &host, message);
-        }
-    }
 }
 
 /// Refuses an address without TLS. One of this machine is open to its users alone, and to the web

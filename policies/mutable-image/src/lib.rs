@@ -133,6 +133,18 @@ fn check_image(image: &Pulled, known: &Images, parameters: &Parameters, checks: 
         }
         Some(Ok(reference)) => reference,
     };
+    if let Some(finding) = check_tag(image, &reference, parameters, checks) {
+        offer_digest(finding, image, &reference, known);
+    }
+}
+
+/// Judges the tag of an image without a digest.
+fn check_tag<'c>(
+    image: &Pulled,
+    reference: &Reference,
+    parameters: &Parameters,
+    checks: &'c mut Checks,
+) -> Option<&'c mut Finding> {
     let name = reference.familiar();
     let by = &image.by;
     let finding = match reference.tag {
@@ -141,7 +153,7 @@ fn check_image(image: &Pulled, known: &Images, parameters: &Parameters, checks: 
                 "{by} names {name}, which is the beginning of an id or a name without a tag"
             );
             checks.unknown(&LATEST, &*image.path, message);
-            return;
+            return None;
         }
         None => {
             let message = format!("{by} takes whatever {name}:latest is then: {name} has no tag");
@@ -156,14 +168,14 @@ fn check_image(image: &Pulled, known: &Images, parameters: &Parameters, checks: 
         Some(tag) => {
             let whole = format!("{}:{tag}", reference.name());
             if matches_any(&parameters.immutable_tags, &whole) {
-                return;
+                return None;
             }
             let message =
                 format!("{by} trusts the tag {tag} of {name}, which can be moved to another image");
             checks.fail(&TAG_ONLY, &*image.path, message)
         }
     };
-    offer_digest(finding, image, &reference, known);
+    Some(finding)
 }
 
 /// The image that reads the Dockerfile in place of the builder runs in the build, too.
