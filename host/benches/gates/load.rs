@@ -78,8 +78,7 @@ pub(crate) fn gate(name: &'static str, folder: &Path) -> Arc<Gate> {
         workers,
     };
     let say = Arc::new(|line: &str| println!("{line}"));
-    let gate = Gate::new(Arc::new(live), Some(log), settings, say);
-    Arc::new(gate.expect("the machine has threads"))
+    Arc::new(Gate::new(Arc::new(live), Some(log), settings, say))
 }
 
 /// Serves until the program ends.

@@ -7,7 +7,7 @@ mod cache;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -115,12 +115,13 @@ impl fmt::Display for Failure {
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    places: Arc<Places>,
     limits: Limits,
     digest: Arc<str>,
 }
 
 impl Engine {
-    /// An engine that can make `parallel` calls at a time.
+    /// An engine that makes up to `parallel` calls at a time. Others wait, as long as they may take.
     pub fn new(parallel: u32, limits: Limits) -> anyhow::Result<Self> {
         // Some kernels have less address space than that.
         let inner = sandbox(parallel, WARM)
@@ -132,6 +133,10 @@ impl Engine {
         tick(&inner);
         Ok(Self {
             inner,
+            places: Arc::new(Places {
+                free: Mutex::new(parallel),
+                freed: Condvar::new(),
+            }),
             limits,
             digest: hex(&digest.0.finalize()).into(),
         })
@@ -274,6 +279,35 @@ impl Hasher for Sha256Hasher {
     }
 }
 
+/// The calls that can still be made.
+struct Places {
+    free: Mutex<u32>,
+    freed: Condvar,
+}
+
+/// What a call takes, and gives back at its end.
+struct Place<'a>(&'a Places);
+
+impl Places {
+    fn take(&self, patience: Duration) -> Option<Place<'_>> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .freed
+            .wait_timeout_while(free, patience, |free| *free == 0);
+        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        Some(Place(self))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let free = self.0.free.lock();
+        *free.unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
 /// Prepares as many instances as calls are made at a time, and so many memories for each.
 fn sandbox(parallel: u32, warm: u32) -> wasmtime::Result<wasmtime::Engine> {
     let memories = parallel.saturating_mul(warm);
@@ -390,10 +424,11 @@ impl Code {
         function: impl FnOnce(&contract::Guest, &mut Store<Guard>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         let limits = engine.limits;
+        let place = engine.places.take(limits.time());
         let time = limits.time();
-        if time.is_zero() {
-            return Err(Failure::Timeout(time));
-        }
+        let Some(_place) = place.filter(|_| !time.is_zero()) else {
+            return Err(Failure::Timeout(Duration::ZERO));
+        };
         let memory = limits
             .memory
             .max(input.saturating_mul(32))

@@ -1,8 +1,10 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 
 use super::ruling::{self, IdentityRecord};
 use super::{Live, Log, Metrics, Record, Ruling, Say, Set};
@@ -39,7 +41,8 @@ pub struct Asked {
 /// Judges requests with the set in force, and records what it decided.
 pub struct Gate {
     live: Arc<Live>,
-    workers: rayon::ThreadPool,
+    /// As many as the engine can make calls at a time.
+    places: Semaphore,
     log: Option<Log>,
     metrics: Metrics,
     settings: Settings,
@@ -48,28 +51,18 @@ pub struct Gate {
 
 impl Gate {
     /// A gate.
-    pub fn new(
-        live: Arc<Live>,
-        log: Option<Log>,
-        settings: Settings,
-        say: Say,
-    ) -> anyhow::Result<Self> {
-        let workers = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.workers)
-            .thread_name(|number| format!("judge-{number}"))
-            // The caller of a task that panics is told by its channel.
-            .panic_handler(|_| ())
-            .build()?;
+    #[must_use]
+    pub fn new(live: Arc<Live>, log: Option<Log>, settings: Settings, say: Say) -> Self {
         let metrics = Metrics::new(settings.gate);
         metrics.in_force(&live.current());
-        Ok(Self {
+        Self {
             live,
-            workers,
+            places: Semaphore::new(settings.workers),
             log,
             metrics,
             settings,
             say,
-        })
+        }
     }
 
     /// The set in force, and its renewal.
@@ -96,21 +89,32 @@ impl Gate {
         pending: bool,
         within: Duration,
     ) -> Ruling {
-        let (answer, answered) = oneshot::channel();
-        let gate = Arc::clone(self);
         let task = asked.clone();
-        self.workers.spawn(move || {
-            let ruling = gate.judge_here(&task, reading, &images, pending, within);
-            // Its caller may be gone.
-            let _ = answer.send(ruling);
-        });
-        match answered.await {
-            Ok(ruling) => ruling,
-            Err(_) => self.rule(
-                &asked,
-                Ruling::denial("the gate failed over this request; please report it"),
-            ),
+        let judged =
+            self.work(move |gate| gate.judge_here(&task, reading, &images, pending, within));
+        let failed = || Ruling::denial("the gate failed over this request; please report it");
+        judged.await.unwrap_or_else(|| self.rule(&asked, failed()))
+    }
+
+    /// Works on the thread of the caller if there is a place, so that no other has to be woken;
+    /// otherwise when there is one, whether its caller still waits or not. There is nothing if the
+    /// work panicked.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let work = move |gate: &Self| {
+            block_in_place(|| catch_unwind(AssertUnwindSafe(|| work(gate)))).ok()
+        };
+        if let Ok(_place) = self.places.try_acquire() {
+            return work(self);
         }
+        let gate = Arc::clone(self);
+        let later = tokio::spawn(async move {
+            let _place = gate.places.acquire().await;
+            work(&gate)
+        });
+        later.await.ok().flatten()
     }
 
     /// Judges the objects of a request, by constraints of its own if there are some, for a caller
@@ -124,9 +128,7 @@ impl Gate {
         own: Option<Rulebook>,
         within: Duration,
     ) -> Option<Review> {
-        let (answer, answered) = oneshot::channel();
-        let gate = Arc::clone(self);
-        self.workers.spawn(move || {
+        let examined = self.work(move |gate| {
             let set = gate.live.current();
             let engine = gate.live.engine().until(asked.at + within);
             let court = Court {
@@ -138,13 +140,12 @@ impl Gate {
             };
             let review = court.judge(&asked.endpoint, reading);
             gate.record(&asked, &Ruling::of(&review), &set, Vec::new());
-            let _ = answer.send(Review::from(review));
+            Review::from(review)
         });
-        answered.await.ok()
+        examined.await
     }
 
-    /// Judges on the thread that calls, which has to be one of a pool of no more threads than the
-    /// engine can make calls.
+    /// Judges on the thread that calls, which has to have a place.
     fn judge_here(
         &self,
         asked: &Asked,

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use stridegate::engine::{Engine, Limits};
+use stridegate::policy::Policy;
+
 use super::{Run, entries, folder, report, root, run, write};
 
 /// What the policy does when it judges a Pod of that name, what kind of error that is, and a part
@@ -155,4 +158,23 @@ fn two_policies_of_one_name() {
             && stdout.contains("load one of them"),
         "{stdout}"
     );
+}
+
+#[test]
+fn more_calls_than_the_engine_makes_at_a_time_wait() {
+    let engine = Engine::new(1, Limits::default()).expect("the machine can run components");
+    let hostile = fs::read(root().join("target/hostile/hostile.wasm")).expect("make test built it");
+    let policy = Policy::load(&engine, None, hostile.into(), "here").expect("it is a policy");
+    let valid = || policy.validate(&engine, None, "{}") == Ok(Ok(()));
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| (0..50).all(|_| valid())))
+            .collect();
+        for thread in asking {
+            assert!(
+                thread.join().expect("nothing panics"),
+                "a call had no place"
+            );
+        }
+    });
 }

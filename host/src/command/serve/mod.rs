@@ -140,7 +140,7 @@ impl GateArgs {
             Some(log),
             settings,
             voice(),
-        )?)))
+        ))))
     }
 
     /// Runs a gate until it is asked to stop: its server, the renewal of its set, its metrics.
