@@ -9,8 +9,8 @@ mod spelling;
 use daemon::{INSECURE_MIRROR, INSECURE_REGISTRY};
 use origin::LOCAL_IMAGE;
 use stridegate_policy::prelude::*;
-use stridegate_policy::pulled;
 use stridegate_policy::shapes::{self, request};
+use stridegate_policy::{host, is_loopback, pulled};
 
 policy! {
     /// An image from a registry that nobody vouches for
@@ -75,7 +75,7 @@ parameters! {
             "registry.fedoraproject.org", "registry.suse.com", "registry.opensuse.org", "registry.gitlab.com",
             "container-registry.oracle.com", "*.ocir.io", "registry.digitalocean.com", "docker.elastic.co",
             "docker.n8n.io", "registry-1.docker.io", "mirror.gcr.io",
-            "localhost", "localhost:*", "127.*", "[::1]", "[::1]:*",
+            "localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*",
         ].map(String::from).to_vec(),
         /// The official images of Docker Hub: one of these names without a digest was not pulled.
         pub official_images: Vec<String> = [
@@ -152,11 +152,16 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
     Ok(())
 }
 
-/// Whether a registry is listed, as a whole or with the repository.
+/// Whether a registry is listed, as a whole or with the repository. Of the addresses that this
+/// machine has for itself each is as good as another.
 fn is_listed(registry: &str, repository: &str, parameters: &Parameters) -> bool {
     let registry = registry.to_ascii_lowercase();
     let whole = format!("{registry}/{repository}");
+    let is_own = is_loopback(host(&registry));
     parameters.registries.iter().any(|pattern| {
+        if is_own && is_loopback(host(pattern)) {
+            return true;
+        }
         let name = if pattern.contains('/') {
             &whole
         } else {

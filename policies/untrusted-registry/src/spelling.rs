@@ -1,5 +1,7 @@
 //! Names that read like others.
 
+use std::net::IpAddr;
+
 /// Registries that are worth imitating, whether they are listed or not.
 const KNOWN: [&str; 11] = [
     "docker.io",
@@ -24,6 +26,10 @@ const LONG: usize = 7;
 /// in other letters than those of ASCII reads like any.
 pub(crate) fn imitated<'a>(registry: &str, listed: &'a [String]) -> Option<&'a str> {
     let host = host(registry);
+    // Addresses are numbers, which nobody reads for one another.
+    if host.parse::<IpAddr>().is_ok() {
+        return None;
+    }
     if host.split('.').any(|label| label.starts_with("xn--")) {
         return Some("another in other letters");
     }
@@ -113,7 +119,13 @@ mod tests {
 
     #[test]
     fn names_that_read_like_known_ones_are_seen() {
-        let listed = ["registry.example.com:5000", "*.azurecr.io"].map(String::from);
+        let listed = [
+            "registry.example.com:5000",
+            "*.azurecr.io",
+            "10.0.0.8:5000",
+            "127.0.0.1",
+        ]
+        .map(String::from);
         for (registry, like) in [
             ("docker.io.evil.tld", Some("docker.io")),
             ("docker.io-login.com", Some("docker.io")),
@@ -131,6 +143,8 @@ mod tests {
             ("harbor.internal:8443", None),
             ("ocr.io", None),
             ("10.0.0.5:5000", None),
+            ("10.0.0.7:5000", None),
+            ("127.0.0.1.evil.tld:5000", Some("127.0.0.1")),
             ("eu.docker.io", None),
         ] {
             assert_eq!(imitated(registry, &listed), like, "{registry}");
