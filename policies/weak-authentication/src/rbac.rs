@@ -59,9 +59,22 @@ const GRANTS: [(&str, &str, &[&str], &str); 2] = [
     ),
 ];
 
+/// The roles of the API server that hold such grants. Anybody who may make roles can begin a name
+/// with `system:`.
+const BUILT_IN: [&str; 8] = [
+    "cluster-admin",
+    "system:kubelet-api-admin",
+    "system:kube-controller-manager",
+    "system:controller:certificate-controller",
+    "system:controller:generic-garbage-collector",
+    "system:controller:namespace-controller",
+    "system:controller:resourcequota-controller",
+    "system:controller:storage-version-migrator-controller",
+];
+
 pub(crate) fn check_role(role: &At, checks: &mut Checks) {
     let name = role.get("metadata").get("name").text().unwrap_or_default();
-    if name == "cluster-admin" || name.starts_with("system:") {
+    if BUILT_IN.contains(&name) {
         checks.not_applicable(
             &KUBELET_GRANT,
             "it is a role that the API server brings along",
