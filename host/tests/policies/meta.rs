@@ -114,6 +114,7 @@ fn testdata_belongs(world: &World) -> Result<(), String> {
         "demo",
         "docker-authz",
         "docker-engine",
+        "signatures",
         "silent",
     ];
     for entry in fs::read_dir(root().join("testdata"))
