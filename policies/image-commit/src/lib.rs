@@ -1,10 +1,12 @@
 //! See the documentation of [`ImageCommit`].
 
 mod origin;
+mod request;
 
 use origin::{Origin, Sight};
+use request::{UNATTRIBUTABLE, UNAUTHORIZED};
 use stridegate_policy::prelude::*;
-use stridegate_policy::shapes::request;
+use stridegate_policy::shapes;
 
 policy! {
     /// An image that was committed from a container, or a request that would make one
@@ -72,7 +74,7 @@ policy! {
     ImageCommit {
         parameters: Parameters,
         threats: [(DOCKER, Category::Repudiation)],
-        kinds: [image::KIND, container::KIND, request::KIND],
+        kinds: [image::KIND, container::KIND, shapes::request::KIND],
         context: ["images"],
         rules: [COMMITTED_LAYER, SUSPECT_LAYER, UNAPPROVED, UNAUTHORIZED, UNATTRIBUTABLE],
         check: check,
@@ -102,8 +104,6 @@ const IMAGES: &[(&str, &str)] = &[
     ("cis-docker-1.6", "4.12"),
 ];
 
-const REQUESTS: &[(&str, &str)] = &[("cis-docker-1.2", "2.11"), ("cis-docker-1.6", "2.12")];
-
 const COMMITTED_LAYER: Rule = Rule {
     id: "committed-layer",
     title: "No layer of the image was committed from a container",
@@ -128,30 +128,14 @@ const UNAPPROVED: Rule = Rule {
     remediation: "Have the image looked at and built by who may, and add its digest to the parameter approved.",
 };
 
-const UNAUTHORIZED: Rule = Rule {
-    id: "unauthorized",
-    title: "Only committers make images and name them",
-    severity: Severity::High,
-    controls: REQUESTS,
-    remediation: "Let the build system make the image, or add the user to the parameter committers.",
-};
-
-const UNATTRIBUTABLE: Rule = Rule {
-    id: "unattributable",
-    title: "Who makes an image is known",
-    severity: Severity::High,
-    controls: REQUESTS,
-    remediation: "Serve the engine over TLS with client certificates, so that each user has a name, and keep people off its socket.",
-};
-
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     let document = object.document()?;
     let root = At::root(&document);
-    if object.is(&request::KIND) {
+    if object.is(&shapes::request::KIND) {
         for rule in [&COMMITTED_LAYER, &SUSPECT_LAYER, &UNAPPROVED] {
             checks.not_applicable(rule, "a request has no history");
         }
-        check_request(object, &root, parameters, checks);
+        request::check(object, &root, parameters, checks);
         return Ok(());
     }
     for rule in [&UNAUTHORIZED, &UNATTRIBUTABLE] {
@@ -244,55 +228,4 @@ fn is_approved(image: &At, parameters: &Parameters) -> bool {
         .filter_map(|at| Some(at.text()?.rsplit_once('@')?.1));
     let mut names = digests.chain(image.get("Id").text());
     names.any(|name| parameters.approved.iter().any(|approved| approved == name))
-}
-
-/// What a request does to images; none if it does nothing.
-fn deed(endpoint: &str) -> Option<&'static str> {
-    Some(match endpoint {
-        "image.commit" => "makes an image of a container",
-        "image.import" => "makes an image of a file system",
-        "image.load" => "loads images from an archive",
-        "image.tag" => "gives an image another name",
-        "image.push" => "publishes an image",
-        "image.build" => "builds an image",
-        "session" | "grpc" => {
-            "speaks with BuildKit, which builds images, and of which no more is seen"
-        }
-        _ => return None,
-    })
-}
-
-fn check_request(object: &Object, root: &At, parameters: &Parameters, checks: &mut Checks) {
-    let endpoint = root.get("endpoint");
-    let Some(deed) = deed(endpoint.text().unwrap_or_default()) else {
-        for rule in [&UNAUTHORIZED, &UNATTRIBUTABLE] {
-            checks.not_applicable(rule, "the request makes and names no image");
-        }
-        return;
-    };
-    let image = root.get("image");
-    let what = image
-        .text()
-        .map(|name| format!(": {name}"))
-        .unwrap_or_default();
-    let user = object
-        .request()
-        .and_then(|request| request.user.as_deref())
-        .unwrap_or_default();
-    checks.pass(&UNATTRIBUTABLE);
-    if user.is_empty() {
-        checks.not_applicable(&UNAUTHORIZED, "who asks is not known");
-        let message = format!("somebody without a name {deed}{what}");
-        checks.fail(&UNATTRIBUTABLE, &endpoint, message);
-        return;
-    }
-    checks.pass(&UNAUTHORIZED);
-    if !parameters
-        .committers
-        .iter()
-        .any(|committer| committer == user)
-    {
-        let message = format!("{user} {deed}{what}, and is none of the committers");
-        checks.fail(&UNAUTHORIZED, &endpoint, message);
-    }
 }

@@ -1,46 +1,62 @@
-//! How an API server tells who asks, and where it writes that down.
+//! What the flags of an API server say of those who ask.
 
 use stridegate_policy::prelude::*;
 
-use crate::{
-    ANONYMOUS, AUDIT_RETENTION, NO_AUDIT_LOG, NO_AUDIT_POLICY, NODE_RESTRICTION, PROFILING,
-    Parameters, RESERVED_NAMES, STATIC_CREDENTIALS,
+use crate::{Parameters, anonymous, audit_log};
+
+pub(crate) const STATIC_CREDENTIALS: Rule = Rule {
+    id: "static-credentials",
+    title: "No tokens or passwords stand in a file of the API server",
+    severity: Severity::High,
+    controls: &[
+        ("cis-kubernetes-1.12", "1.2.2"),
+        ("cis-kubernetes-1.6", "1.2.2"),
+        ("cis-kubernetes-1.6", "1.2.3"),
+        ("cis-kubernetes-1.5", "1.2.2"),
+        ("cis-kubernetes-1.5", "1.2.3"),
+    ],
+    remediation: "Remove the flag, and have users log in with an OpenID Connect provider and programs with tokens of their service account.",
 };
 
-const ELSEWHERE: &str = "stands in a file that is not at hand; judge it too";
+pub(crate) const NODE_RESTRICTION: Rule = Rule {
+    id: "node-restriction",
+    title: "A kubelet can change only what belongs to its node",
+    severity: Severity::Medium,
+    controls: &[
+        ("cis-kubernetes-1.12", "1.2.14"),
+        ("cis-kubernetes-1.12", "1.2.7"),
+        ("cis-kubernetes-1.8", "1.2.15"),
+        ("cis-kubernetes-1.6", "1.2.17"),
+        ("cis-kubernetes-1.6", "1.2.8"),
+        ("cis-kubernetes-1.5", "1.2.17"),
+        ("cis-kubernetes-1.5", "1.2.8"),
+    ],
+    remediation: "Add NodeRestriction to --enable-admission-plugins and Node to the authorizers.",
+};
+
+pub(crate) const PROFILING: Rule = Rule {
+    id: "profiling",
+    title: "The program serves no profiles",
+    severity: Severity::Low,
+    controls: &[
+        ("cis-kubernetes-1.12", "1.2.15"),
+        ("cis-kubernetes-1.12", "1.3.2"),
+        ("cis-kubernetes-1.12", "1.4.1"),
+        ("cis-kubernetes-1.8", "1.2.16"),
+        ("cis-kubernetes-1.6", "1.2.21"),
+        ("cis-kubernetes-1.5", "1.2.21"),
+    ],
+    remediation: "Set --profiling=false.",
+};
+
+pub(crate) const ELSEWHERE: &str = "stands in a file that is not at hand; judge it too";
 
 pub(crate) fn check(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
     check_static_credentials(effective, checks);
-    let file = effective.get("/authenticationConfiguration");
-    let config = effective.flag("authentication-config");
-    let what = "which issuers of tokens are trusted";
-    if file.exists() {
-        check_issuers(&file, checks);
-    } else if config.given().is_some() {
-        checks.unknown(&RESERVED_NAMES, &config, format!("{what} {ELSEWHERE}"));
-    } else if !config.is_unknown(&RESERVED_NAMES, checks, what) {
-        checks.not_applicable(&RESERVED_NAMES, "no AuthenticationConfiguration is named");
-    }
-    if file.get("anonymous").exists() {
-        check_anonymous(&file.get("anonymous"), parameters, checks);
-    } else {
-        check_anonymous_flag(effective, checks);
-    }
+    anonymous::check(effective, parameters, checks);
     check_node_restriction(effective, checks);
-    check_audit(effective, checks);
-    check_retention(effective, parameters, checks);
+    audit_log::check(effective, parameters, checks);
     check_profiling(effective, checks);
-}
-
-/// The file that `--authentication-config` names.
-pub(crate) fn check_authentication(root: &At, parameters: &Parameters, checks: &mut Checks) {
-    check_issuers(root, checks);
-    let anonymous = root.get("anonymous");
-    if anonymous.exists() {
-        check_anonymous(&anonymous, parameters, checks);
-    } else {
-        checks.not_applicable(&ANONYMOUS, "the file leaves it to --anonymous-auth");
-    }
 }
 
 fn check_static_credentials(effective: Effective, checks: &mut Checks) {
@@ -57,103 +73,6 @@ fn check_static_credentials(effective: Effective, checks: &mut Checks) {
                 "--{flag} names a file of {what} that do not expire and that whoever reads it can use"
             );
             checks.fail(&STATIC_CREDENTIALS, &file, message);
-        }
-    }
-}
-
-fn check_anonymous_flag(effective: Effective, checks: &mut Checks) {
-    let anonymous = effective.flag("anonymous-auth");
-    let modes = effective.flag("authorization-mode");
-    let config = effective.flag("authentication-config");
-    let file = effective.get("/authenticationConfiguration");
-    checks.pass(&ANONYMOUS);
-    let what = "whether anonymous requests are let in";
-    if anonymous.is_default() && config.given().is_some() && !file.exists() {
-        checks.unknown(&ANONYMOUS, &config, format!("{what} {ELSEWHERE}"));
-        return;
-    }
-    if anonymous.is_unknown(&ANONYMOUS, checks, what) || anonymous.boolean() == Some(false) {
-        return;
-    }
-    // With AlwaysAllow the API server turns them off and says so in its log.
-    let is_open = modes.last(|mode| mode == "AlwaysAllow").is_some();
-    if is_open && modes.unknown().is_none() && anonymous.boolean().is_some() {
-        return;
-    }
-    let message = if anonymous.boolean().is_some() {
-        format!(
-            "the API server lets anonymous requests in{}, whatever path they ask for",
-            anonymous.by_default()
-        )
-    } else {
-        "the API server refuses to start: anonymous-auth is neither true nor false".into()
-    };
-    let patch = json!([{"op": "replace", "path": anonymous.path(), "value": false}]);
-    checks
-        .fail(&ANONYMOUS, &anonymous, message)
-        .fix("Refuse anonymous requests", false, &patch);
-}
-
-/// The `anonymous` of an `AuthenticationConfiguration`.
-fn check_anonymous(anonymous: &At, parameters: &Parameters, checks: &mut Checks) {
-    checks.pass(&ANONYMOUS);
-    let enabled = anonymous.get("enabled");
-    if enabled.boolean() != Some(true) {
-        return;
-    }
-    let conditions = anonymous.get("conditions");
-    if conditions.items().next().is_none() {
-        let paths = parameters.anonymous_paths.iter();
-        let paths: Vec<Value> = paths.map(|path| json!({"path": path})).collect();
-        let to = format!("{}/conditions", anonymous.path());
-        let patch = json!([{"op": "add", "path": to, "value": paths}]);
-        let message = "anonymous requests are let in, whatever path they ask for";
-        checks.fail(&ANONYMOUS, &enabled, message).fix(
-            "Let them ask for health only",
-            false,
-            &patch,
-        );
-    }
-    for condition in conditions.items() {
-        let asked = condition.get("path");
-        let is_public = |public: &String| asked.text() == Some(public);
-        if !parameters.anonymous_paths.iter().any(is_public) {
-            let patch = json!([{"op": "remove", "path": condition.path()}]);
-            let message = "anonymous requests are let in for a path that is no health check";
-            checks
-                .fail(&ANONYMOUS, &asked, message)
-                .fix("Leave it out", false, &patch);
-        }
-    }
-}
-
-/// The issuers of an `AuthenticationConfiguration`.
-fn check_issuers(configuration: &At, checks: &mut Checks) {
-    checks.pass(&RESERVED_NAMES);
-    for issuer in configuration.get("jwt").items() {
-        let mut rules = issuer.get("userValidationRules").items();
-        let refuses = rules.any(|rule| {
-            let expression = rule.get("expression");
-            expression
-                .text()
-                .is_some_and(|text| text.contains("system:"))
-        });
-        let mappings = issuer.get("claimMappings");
-        for (key, what) in [("username", "user"), ("groups", "group")] {
-            let mapping = mappings.get(key);
-            let (prefix, expression) = (mapping.get("prefix"), mapping.get("expression"));
-            let takes_any = match (prefix.text(), expression.text()) {
-                (Some(prefix), _) => prefix.is_empty() || prefix.starts_with("system:"),
-                (None, Some(text)) => !text.trim_start().starts_with(['\'', '"']),
-                (None, None) => false,
-            };
-            if takes_any && !refuses {
-                let at = if prefix.exists() { prefix } else { expression };
-                let message = format!(
-                    "a token of this issuer can name any {what}, also one of the system such as system:masters"
-                );
-                checks.fail(&RESERVED_NAMES, &at, message);
-            }
         }
     }
 }
@@ -179,6 +98,10 @@ fn check_node_restriction(effective: Effective, checks: &mut Checks) {
             .fail(&NODE_RESTRICTION, &enabled, message)
             .fix("Limit kubelets", false, &patch);
     }
+    check_node_authorizer(effective, checks);
+}
+
+fn check_node_authorizer(effective: Effective, checks: &mut Checks) {
     let modes = effective.flag("authorization-mode");
     let config = effective.flag("authorization-config");
     let file = effective.get("/authorizationConfiguration");
@@ -196,76 +119,6 @@ fn check_node_restriction(effective: Effective, checks: &mut Checks) {
         let at = if file.exists() { &file } else { &modes };
         let message = "a kubelet is not held to what its node needs: Node is no authorizer";
         checks.fail(&NODE_RESTRICTION, at, message);
-    }
-}
-
-fn check_audit(effective: Effective, checks: &mut Checks) {
-    checks.pass(&NO_AUDIT_LOG);
-    let path = effective.flag("audit-log-path");
-    let webhook = effective.flag("audit-webhook-config-file");
-    let is_set = |setting: &Setting| setting.given().is_some() && setting.unknown().is_none();
-    if !is_set(&path) && !is_set(&webhook) {
-        let what = "whether an audit log is written";
-        if !path.is_unknown(&NO_AUDIT_LOG, checks, what)
-            && !webhook.is_unknown(&NO_AUDIT_LOG, checks, what)
-        {
-            let message = "no audit log is written, neither to a file nor to a webhook";
-            checks.fail(&NO_AUDIT_LOG, &path, message);
-        }
-    }
-    checks.pass(&NO_AUDIT_POLICY);
-    let policy = effective.flag("audit-policy-file");
-    let what = "whether a policy says what is logged";
-    if !policy.is_unknown(&NO_AUDIT_POLICY, checks, what) && policy.given().is_none() {
-        let message = "nothing is logged: --audit-policy-file is not set";
-        checks.fail(&NO_AUDIT_POLICY, &policy, message);
-    }
-}
-
-fn check_retention(effective: Effective, parameters: &Parameters, checks: &mut Checks) {
-    let log = effective.flag("audit-log-path");
-    if log.unknown().is_none() && log.given().is_none_or(|file| file == "-") {
-        checks.not_applicable(&AUDIT_RETENTION, "the API server keeps no file of its own");
-        return;
-    }
-    checks.pass(&AUDIT_RETENTION);
-    for (name, unit, least) in [
-        ("audit-log-maxage", "days", parameters.min_age),
-        ("audit-log-maxbackup", "old files", parameters.min_backups),
-        ("audit-log-maxsize", "megabytes", parameters.min_size),
-    ] {
-        let setting = effective.flag(name);
-        let what = "how long the audit log is kept";
-        if setting.is_unknown(&AUDIT_RETENTION, checks, what) {
-            continue;
-        }
-        let size = |number| {
-            if number == 0 && unit == "megabytes" {
-                100
-            } else {
-                number
-            }
-        };
-        let (message, severity) = match setting.integer().map(size) {
-            None => (
-                format!("the API server refuses to start: {name} is no number"),
-                Severity::Medium,
-            ),
-            Some(0) => (
-                format!("the audit log grows until the disk is full: {name} sets no limit"),
-                Severity::Low,
-            ),
-            Some(number) if u64::try_from(number).unwrap_or_default() < least => (
-                format!("{name} is {number} {unit}, fewer than {least}"),
-                Severity::Medium,
-            ),
-            Some(_) => continue,
-        };
-        let patch = json!([{"op": "replace", "path": setting.path(), "value": least}]);
-        checks
-            .fail(&AUDIT_RETENTION, &setting, message)
-            .severity(severity)
-            .fix(format!("Keep {least} {unit}"), true, &patch);
     }
 }
 

@@ -2,7 +2,13 @@
 
 use stridegate_policy::prelude::*;
 
-use crate::AUDIT_GAP;
+pub(crate) const AUDIT_GAP: Rule = Rule {
+    id: "audit-gap",
+    title: "The audit log holds what is done to Secrets, roles and nodes",
+    severity: Severity::High,
+    controls: &[("cis-kubernetes-1.12", "3.2.2")],
+    remediation: "Log them at level Metadata before any rule of level None that fits them, or let that rule name the components that it is about.",
+};
 
 /// What the audit log has to hold.
 struct Watched {

@@ -1,13 +1,18 @@
 //! See the documentation of [`WeakAuthentication`].
 
+mod anonymous;
 mod api_server;
 mod audit;
+mod audit_log;
 mod rbac;
 
+use anonymous::{ANONYMOUS, RESERVED_NAMES};
+use api_server::{NODE_RESTRICTION, PROFILING, STATIC_CREDENTIALS};
+use audit::AUDIT_GAP;
+use audit_log::{AUDIT_RETENTION, NO_AUDIT_LOG, NO_AUDIT_POLICY};
+use rbac::{ANONYMOUS_GRANT, KUBELET_GRANT, MASTERS_GRANT};
 use stridegate_policy::prelude::*;
-use stridegate_policy::shapes::{
-    api_server as server, controller_manager as manager, scheduler as planner,
-};
+use stridegate_policy::shapes::{self, controller_manager, scheduler};
 
 policy! {
     /// A cluster that cannot tell who did what
@@ -77,9 +82,9 @@ policy! {
         parameters: Parameters,
         threats: [(KUBERNETES, Category::Repudiation)],
         kinds: [
-            server::KIND,
-            manager::KIND,
-            planner::KIND,
+            shapes::api_server::KIND,
+            controller_manager::KIND,
+            scheduler::KIND,
             AUTHENTICATION,
             AUDIT_POLICY,
             SECRET,
@@ -130,117 +135,6 @@ const CLUSTER_ROLE: Kind = Kind::known("rbac.authorization.k8s.io", "ClusterRole
 const CLUSTER_ROLE_BINDING: Kind = Kind::known("rbac.authorization.k8s.io", "ClusterRoleBinding");
 const ROLE_BINDING: Kind = Kind::known("rbac.authorization.k8s.io", "RoleBinding");
 
-const STATIC_CREDENTIALS: Rule = Rule {
-    id: "static-credentials",
-    title: "No tokens or passwords stand in a file of the API server",
-    severity: Severity::High,
-    controls: &[
-        ("cis-kubernetes-1.12", "1.2.2"),
-        ("cis-kubernetes-1.6", "1.2.2"),
-        ("cis-kubernetes-1.6", "1.2.3"),
-        ("cis-kubernetes-1.5", "1.2.2"),
-        ("cis-kubernetes-1.5", "1.2.3"),
-    ],
-    remediation: "Remove the flag, and have users log in with an OpenID Connect provider and programs with tokens of their service account.",
-};
-
-const ANONYMOUS: Rule = Rule {
-    id: "anonymous",
-    title: "Anonymous requests are refused, or may ask for health only",
-    severity: Severity::Medium,
-    controls: &[("cis-kubernetes-1.12", "1.2.1")],
-    remediation: "Set --anonymous-auth=false, or list the paths of health checks in anonymous.conditions of an AuthenticationConfiguration.",
-};
-
-const RESERVED_NAMES: Rule = Rule {
-    id: "reserved-names",
-    title: "No token of an issuer can name a user or a group of the system",
-    severity: Severity::High,
-    controls: &[],
-    remediation: "Give the names of the issuer a prefix, or refuse those that begin with system: in userValidationRules.",
-};
-
-const NODE_RESTRICTION: Rule = Rule {
-    id: "node-restriction",
-    title: "A kubelet can change only what belongs to its node",
-    severity: Severity::Medium,
-    controls: &[
-        ("cis-kubernetes-1.12", "1.2.14"),
-        ("cis-kubernetes-1.12", "1.2.7"),
-        ("cis-kubernetes-1.8", "1.2.15"),
-        ("cis-kubernetes-1.6", "1.2.17"),
-        ("cis-kubernetes-1.6", "1.2.8"),
-        ("cis-kubernetes-1.5", "1.2.17"),
-        ("cis-kubernetes-1.5", "1.2.8"),
-    ],
-    remediation: "Add NodeRestriction to --enable-admission-plugins and Node to the authorizers.",
-};
-
-const NO_AUDIT_LOG: Rule = Rule {
-    id: "no-audit-log",
-    title: "The audit log is written somewhere",
-    severity: Severity::High,
-    controls: &[
-        ("cis-kubernetes-1.12", "1.2.16"),
-        ("cis-kubernetes-1.8", "1.2.17"),
-        ("cis-kubernetes-1.6", "1.2.22"),
-        ("cis-kubernetes-1.5", "1.2.22"),
-    ],
-    remediation: "Set --audit-log-path or --audit-webhook-config-file.",
-};
-
-const NO_AUDIT_POLICY: Rule = Rule {
-    id: "no-audit-policy",
-    title: "A policy says what the audit log holds",
-    severity: Severity::High,
-    controls: &[("cis-kubernetes-1.12", "3.2.1")],
-    remediation: "Set --audit-policy-file: without one the API server logs nothing.",
-};
-
-const AUDIT_RETENTION: Rule = Rule {
-    id: "audit-retention",
-    title: "The audit log is kept for long enough, and does not fill the disk",
-    severity: Severity::Medium,
-    controls: &[
-        ("cis-kubernetes-1.12", "1.2.17"),
-        ("cis-kubernetes-1.12", "1.2.18"),
-        ("cis-kubernetes-1.12", "1.2.19"),
-        ("cis-kubernetes-1.8", "1.2.18"),
-        ("cis-kubernetes-1.8", "1.2.19"),
-        ("cis-kubernetes-1.8", "1.2.20"),
-        ("cis-kubernetes-1.6", "1.2.23"),
-        ("cis-kubernetes-1.6", "1.2.24"),
-        ("cis-kubernetes-1.6", "1.2.25"),
-        ("cis-kubernetes-1.5", "1.2.23"),
-        ("cis-kubernetes-1.5", "1.2.24"),
-        ("cis-kubernetes-1.5", "1.2.25"),
-    ],
-    remediation: "Set --audit-log-maxage=30, --audit-log-maxbackup=10 and --audit-log-maxsize=100, or more.",
-};
-
-const AUDIT_GAP: Rule = Rule {
-    id: "audit-gap",
-    title: "The audit log holds what is done to Secrets, roles and nodes",
-    severity: Severity::High,
-    controls: &[("cis-kubernetes-1.12", "3.2.2")],
-    remediation: "Log them at level Metadata before any rule of level None that fits them, or let that rule name the components that it is about.",
-};
-
-const PROFILING: Rule = Rule {
-    id: "profiling",
-    title: "The program serves no profiles",
-    severity: Severity::Low,
-    controls: &[
-        ("cis-kubernetes-1.12", "1.2.15"),
-        ("cis-kubernetes-1.12", "1.3.2"),
-        ("cis-kubernetes-1.12", "1.4.1"),
-        ("cis-kubernetes-1.8", "1.2.16"),
-        ("cis-kubernetes-1.6", "1.2.21"),
-        ("cis-kubernetes-1.5", "1.2.21"),
-    ],
-    remediation: "Set --profiling=false.",
-};
-
 const ENDLESS_TOKEN: Rule = Rule {
     id: "endless-token",
     title: "The tokens with which nodes join expire",
@@ -249,37 +143,10 @@ const ENDLESS_TOKEN: Rule = Rule {
     remediation: "Set expiration, or make the token with kubeadm token create --ttl.",
 };
 
-const ANONYMOUS_GRANT: Rule = Rule {
-    id: "anonymous-grant",
-    title: "Nobody without a name is given a role",
-    severity: Severity::Critical,
-    controls: &[],
-    remediation: "Remove system:anonymous and system:unauthenticated from the subjects.",
-};
-
-const MASTERS_GRANT: Rule = Rule {
-    id: "masters-grant",
-    title: "Nobody is reached through system:masters",
-    severity: Severity::Low,
-    controls: &[("cis-kubernetes-1.12", "5.1.7")],
-    remediation: "Bind a group of your own: who is in system:masters can do everything, and no binding can be taken away.",
-};
-
-const KUBELET_GRANT: Rule = Rule {
-    id: "kubelet-grant",
-    title: "Nobody is let through to kubelets or approves certificates",
-    severity: Severity::High,
-    controls: &[
-        ("cis-kubernetes-1.12", "5.1.10"),
-        ("cis-kubernetes-1.12", "5.1.11"),
-    ],
-    remediation: "Name what is needed: nodes/metrics and nodes/stats instead of nodes/proxy; leave approval to the controller manager.",
-};
-
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     let document = object.document()?;
     let root = At::root(&document);
-    let judged: &[&Rule] = if object.is(&server::KIND) {
+    let judged: &[&Rule] = if object.is(&shapes::api_server::KIND) {
         api_server::check(Effective::new(&document), parameters, checks);
         &[
             &STATIC_CREDENTIALS,
@@ -291,11 +158,11 @@ fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Resul
             &AUDIT_RETENTION,
             &PROFILING,
         ]
-    } else if object.is(&manager::KIND) || object.is(&planner::KIND) {
+    } else if object.is(&controller_manager::KIND) || object.is(&scheduler::KIND) {
         api_server::check_profiling(Effective::new(&document), checks);
         &[&PROFILING]
     } else if object.is(&AUTHENTICATION) {
-        api_server::check_authentication(&root, parameters, checks);
+        anonymous::check_file(&root, parameters, checks);
         &[&ANONYMOUS, &RESERVED_NAMES]
     } else if object.is(&AUDIT_POLICY) {
         audit::check(&root, checks);

@@ -2,7 +2,34 @@
 
 use stridegate_policy::prelude::*;
 
-use crate::{ANONYMOUS_GRANT, KUBELET_GRANT, MASTERS_GRANT, Parameters};
+use crate::Parameters;
+
+pub(crate) const ANONYMOUS_GRANT: Rule = Rule {
+    id: "anonymous-grant",
+    title: "Nobody without a name is given a role",
+    severity: Severity::Critical,
+    controls: &[],
+    remediation: "Remove system:anonymous and system:unauthenticated from the subjects.",
+};
+
+pub(crate) const MASTERS_GRANT: Rule = Rule {
+    id: "masters-grant",
+    title: "Nobody is reached through system:masters",
+    severity: Severity::Low,
+    controls: &[("cis-kubernetes-1.12", "5.1.7")],
+    remediation: "Bind a group of your own: who is in system:masters can do everything, and no binding can be taken away.",
+};
+
+pub(crate) const KUBELET_GRANT: Rule = Rule {
+    id: "kubelet-grant",
+    title: "Nobody is let through to kubelets or approves certificates",
+    severity: Severity::High,
+    controls: &[
+        ("cis-kubernetes-1.12", "5.1.10"),
+        ("cis-kubernetes-1.12", "5.1.11"),
+    ],
+    remediation: "Name what is needed: nodes/metrics and nodes/stats instead of nodes/proxy; leave approval to the controller manager.",
+};
 
 const NAMELESS: [&str; 2] = ["system:anonymous", "system:unauthenticated"];
 const MASTERS: &str = "system:masters";
