@@ -1,7 +1,7 @@
 //! See the documentation of [`InterContainerTraffic`].
 
 use stridegate_policy::prelude::*;
-use stridegate_policy::shapes::{daemon, network};
+use stridegate_policy::shapes::{daemon, flags, network};
 
 policy! {
     /// A default bridge on which every container reaches every other
@@ -206,5 +206,5 @@ fn check_network(root: &At, daemon: &At, parameters: &Parameters, checks: &mut C
 
 /// The value of a driver's option, which is written as text; none if it is no boolean.
 fn option(options: &At, key: &str) -> Option<bool> {
-    daemon::boolean(options.get(key).text()?)
+    flags::boolean(options.get(key).text()?)
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Problem;
 use super::option::{Form, Known, by_flag, by_letter};
+use crate::flags::boolean;
 use crate::{Content, Entry, Node, Span};
 
 /// The flags of a command line.
@@ -268,14 +269,4 @@ fn pool(text: &str, span: Span) -> Node {
     let mut pool = Node::map(span, []);
     members.for_each(|(name, value)| pool.set(name, span, value));
     pool
-}
-
-/// A boolean in one of the spellings that Go's `strconv.ParseBool` takes.
-#[must_use]
-pub fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }

@@ -27,7 +27,7 @@ use std::collections::HashSet;
 
 use option::{Form, Known, OPTIONS, by_flag, by_key};
 
-pub use argv::{Flags, boolean, flags};
+pub use argv::{Flags, flags};
 
 use crate::{Content, Entry, Kind, Node, Span};
 
