@@ -73,6 +73,18 @@ pub struct Page {
     pub version: String,
 }
 
+/// A list took longer than the API server keeps it.
+#[derive(Debug)]
+struct Expired;
+
+impl Display for Expired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the list took longer than the API server keeps it; run it again")
+    }
+}
+
+impl std::error::Error for Expired {}
+
 impl Resource {
     /// The path of its objects, of one namespace or of all.
     #[must_use]
@@ -84,7 +96,7 @@ impl Resource {
             format!("/apis/{group}/{version}")
         };
         match namespace.filter(|_| self.namespaced) {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+            Some(namespace) => format!("{root}/namespaces/{}/{plural}", escaped(namespace)),
             None => format!("{root}/{plural}"),
         }
     }
@@ -174,7 +186,7 @@ impl Cluster {
         let groups = self
             .get("/apis")
             .await
-            .map_err(|error| unreachable(&error))?;
+            .map_err(|error| anyhow!("the API server cannot be asked: {}", said(&error)))?;
         for group in list(&groups, "groups") {
             let name = text(group, "name");
             let version = text(&group["preferredVersion"], "version");
@@ -214,6 +226,7 @@ impl Cluster {
         selection: Selection<'_>,
         next: Option<&str>,
     ) -> anyhow::Result<Page> {
+        const TRIES: usize = 3;
         let path = |next: Option<&str>| {
             let mut path = format!("{}?limit={PAGE}", resource.path(selection.namespace));
             if let Some((label, value)) = selection.label {
@@ -226,20 +239,22 @@ impl Cluster {
             }
             path
         };
-        let mut page = match self.get(&path(next)).await {
-            Ok(page) => page,
-            // A list that takes longer than the server keeps it goes on with what is there now.
-            Err(kube::Error::Api(status)) if status.code == 410 && next.is_some() => {
-                let fresh = status.metadata.as_ref();
-                let fresh = fresh.and_then(|metadata| metadata.continue_.clone());
-                let fresh = fresh
-                    .filter(|fresh| !fresh.is_empty())
-                    .context("the list took longer than the API server keeps it; run it again")?;
-                self.get(&path(Some(&fresh)))
-                    .await
-                    .map_err(|error| anyhow!(said(&error)))?
+        let mut next = next.map(str::to_owned);
+        let mut tries = 0;
+        let mut page = loop {
+            let path = path(next.as_deref());
+            match self.get(&path).await {
+                Ok(page) => break page,
+                // A list that takes longer than the server keeps it goes on with what is there now.
+                Err(kube::Error::Api(status)) if status.code == 410 && next.is_some() => {
+                    let fresh = status.metadata.as_ref();
+                    let fresh = fresh.and_then(|metadata| metadata.continue_.clone());
+                    let fresh = fresh.filter(|fresh| !fresh.is_empty() && tries < TRIES);
+                    next = Some(fresh.ok_or(Expired)?);
+                    tries += 1;
+                }
+                Err(error) => return Err(refused(&error, "GET", &path)),
             }
-            Err(error) => return Err(anyhow!(said(&error))),
         };
         let metadata = &page["metadata"];
         let (next, version) = (
@@ -270,16 +285,27 @@ impl Cluster {
         })
     }
 
-    /// All objects of a resource that are meant.
+    /// All objects of a resource that are meant. A list that the server no longer keeps is begun
+    /// anew.
     pub async fn all(&self, resource: &Resource, selection: Selection<'_>) -> anyhow::Result<Page> {
+        const TRIES: usize = 3;
         let mut all = Page::default();
+        let mut tries = 1;
         loop {
-            let page = self.page(resource, selection, all.next.as_deref()).await?;
-            all.items.extend(page.items);
-            all.version = page.version;
-            all.next = page.next;
-            if all.next.is_none() {
-                return Ok(all);
+            match self.page(resource, selection, all.next.as_deref()).await {
+                Ok(page) => {
+                    all.items.extend(page.items);
+                    all.version = page.version;
+                    all.next = page.next;
+                    if all.next.is_none() {
+                        return Ok(all);
+                    }
+                }
+                Err(error) if error.is::<Expired>() && tries < TRIES => {
+                    tries += 1;
+                    all = Page::default();
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -321,7 +347,7 @@ impl Cluster {
         match self.get(path).await {
             Ok(object) => Ok(Some(object)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(anyhow!(said(&error))),
+            Err(error) => Err(refused(&error, "GET", path)),
         }
     }
 
@@ -339,7 +365,7 @@ impl Cluster {
             resource.path(None),
             escaped(&*version)
         );
-        let request = Request::get(path)
+        let request = Request::get(&path)
             .header(header::ACCEPT_ENCODING, "identity")
             .body(Body::empty())
             .context("the version of the list cannot be asked for")?;
@@ -349,7 +375,9 @@ impl Cluster {
             .await
             .map_err(|error| anyhow!(said(&error)))?;
         if !response.status().is_success() {
-            return Err(anyhow!("the API server answers {}", response.status()));
+            let (status, rule) = (response.status(), rule("GET", &path));
+            let remedy = if status == 403 { &*rule } else { "" };
+            return Err(anyhow!("the API server answers {status}{remedy}"));
         }
         let mut body = response.into_body();
         let mut line = Vec::new();
@@ -387,7 +415,9 @@ impl Cluster {
             .header(header::CONTENT_TYPE, "application/apply-patch+yaml")
             .body(serde_json::to_vec(object)?)?;
         let applied: Result<Value, _> = self.client.request(request).await;
-        applied.map(drop).map_err(|error| anyhow!(said(&error)))
+        applied
+            .map(drop)
+            .map_err(|error| refused(&error, "PATCH", path))
     }
 
     /// Removes an object. It is no error if it is gone already.
@@ -397,7 +427,7 @@ impl Cluster {
         match deleted {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(anyhow!(said(&error))),
+            Err(error) => Err(refused(&error, "DELETE", path)),
         }
     }
 }
@@ -413,6 +443,17 @@ pub fn namespaces() -> Resource {
         version: "v1".into(),
         plural: "namespaces".into(),
         namespaced: false,
+    }
+}
+
+/// The resource of `LimitRange`s.
+#[must_use]
+pub fn limit_ranges() -> Resource {
+    Resource {
+        kind: Kind::known("", "LimitRange"),
+        version: "v1".into(),
+        plural: "limitranges".into(),
+        namespaced: true,
     }
 }
 
@@ -462,10 +503,6 @@ impl ConstraintText {
     }
 }
 
-fn unreachable(error: &kube::Error) -> anyhow::Error {
-    anyhow!("the API server cannot be asked: {}", said(error))
-}
-
 /// What went wrong, with its causes.
 fn said(error: &kube::Error) -> String {
     match error {
@@ -485,6 +522,45 @@ fn said(error: &kube::Error) -> String {
     }
 }
 
+/// What went wrong with a question, and what whoever asks has to be allowed.
+fn refused(error: &kube::Error, method: &str, path: &str) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => {
+            anyhow!("{}{}", said(error), rule(method, path))
+        }
+        error => anyhow!(said(error)),
+    }
+}
+
+/// The rule of RBAC that allows a question, as a remedy.
+fn rule(method: &str, uri: &str) -> String {
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let mut words = path.split('/').skip(1);
+    let group = match words.next() {
+        Some("apis") => words.next().unwrap_or_default(),
+        _ => "",
+    };
+    let mut words: Vec<&str> = words.skip(1).collect();
+    if words.len() > 2 && words[0] == "namespaces" {
+        words.drain(..2);
+    }
+    let (resource, name, part) = match words.as_slice() {
+        [resource, name, part, ..] => (*resource, Some(name), format!("/{part}")),
+        [resource, name] => (*resource, Some(name), String::new()),
+        [resource] => (*resource, None, String::new()),
+        [] => ("", None, String::new()),
+    };
+    let verb = match (method, name) {
+        ("GET", Some(_)) => "get".to_owned(),
+        ("GET", None) if query.contains("watch=true") => "watch".to_owned(),
+        ("GET", None) => "list".to_owned(),
+        _ => method.to_lowercase(),
+    };
+    format!(
+        "; a role has to allow it: {{apiGroups: [\"{group}\"], resources: [{resource}{part}], verbs: [{verb}]}}"
+    )
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -493,8 +569,8 @@ fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// A text as a part of a query.
-fn escaped(text: impl Display) -> String {
+/// A text as a part of a path or a query.
+pub fn escaped(text: impl Display) -> String {
     text.to_string()
         .bytes()
         .fold(String::new(), |mut escaped, byte| {
@@ -530,6 +606,45 @@ mod tests {
         assert_eq!(web.path(None), "/apis/apps/v1/deployments");
         assert_eq!(web.full_name(), "deployments.apps");
         assert!(web.rank() < pods.rank());
+    }
+
+    #[test]
+    fn a_question_names_the_rule_that_it_needs() {
+        for (method, path, expected) in [
+            (
+                "GET",
+                "/api/v1/pods?limit=2",
+                "[\"\"], resources: [pods], verbs: [list]",
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/a",
+                "[\"\"], resources: [namespaces], verbs: [get]",
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/a/pods/b",
+                "[\"\"], resources: [pods], verbs: [get]",
+            ),
+            (
+                "GET",
+                "/apis/x.y/v1/as?watch=true&b",
+                "[\"x.y\"], resources: [as], verbs: [watch]",
+            ),
+            (
+                "PATCH",
+                "/apis/x.y/v1/as/b/status",
+                "[\"x.y\"], resources: [as/status], verbs: [patch]",
+            ),
+            (
+                "DELETE",
+                "/apis/x.y/v1/namespaces/n/as/b",
+                "[\"x.y\"], resources: [as], verbs: [delete]",
+            ),
+        ] {
+            let told = rule(method, path);
+            assert!(told.contains(expected), "{path}: {told}");
+        }
     }
 
     #[test]

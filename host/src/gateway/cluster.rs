@@ -3,16 +3,18 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::{Value, json as value};
+use tokio::sync::Notify;
 
 use super::kubernetes::{Facts, Found, Webhook};
 use super::{Feed, Live, Renewal, Say, Set};
 use crate::collect::cluster::{
-    Cluster, ConstraintText, Namespaces, Resource, Selection, namespace, namespaces,
+    Cluster, ConstraintText, Namespaces, Resource, Selection, escaped, limit_ranges, namespace,
+    namespaces,
 };
 use crate::constraint::API_VERSION;
 use crate::object::Node;
@@ -27,15 +29,25 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How long the API server has for a question on which a request waits.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How often the status of constraints is written, if it has changed.
+/// How often the status of constraints is written, if it has changed; of new ones it is at once.
 const STATUS: Duration = Duration::from_secs(30);
+
+/// How long what is known of the limits of a namespace is used.
+const LIMITS_FOR: Duration = Duration::from_secs(30);
+
+/// Of how many namespaces the limits are known at a time.
+const MOST_LIMITS: usize = 1024;
 
 /// The Namespaces of a cluster, as it tells of them.
 pub struct Labels {
     cluster: Cluster,
     known: RwLock<Namespaces>,
     ready: AtomicBool,
+    limits: Mutex<HashMap<String, Limits>>,
 }
+
+/// The `LimitRange`s of a namespace, if they could be asked for, and when.
+type Limits = (Instant, Option<Arc<Value>>);
 
 impl Labels {
     /// Nothing is known yet.
@@ -45,6 +57,7 @@ impl Labels {
             cluster,
             known: RwLock::default(),
             ready: AtomicBool::new(false),
+            limits: Mutex::default(),
         }
     }
 
@@ -85,6 +98,23 @@ impl Labels {
         object.ok()?.ok()?
     }
 
+    /// The limits of a namespace, if they were asked for a moment ago, with or without success.
+    fn known_limits(&self, namespace: &str) -> Option<Option<Arc<Value>>> {
+        let known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, limits) = known.get(namespace)?;
+        (at.elapsed() < LIMITS_FOR).then(|| limits.clone())
+    }
+
+    fn remember_limits(&self, namespace: String, limits: Option<Arc<Value>>) {
+        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_LIMITS {
+            known.retain(|_, (at, _)| at.elapsed() < LIMITS_FOR);
+        }
+        if known.len() < MOST_LIMITS {
+            known.insert(namespace, (Instant::now(), limits));
+        }
+    }
+
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Namespaces> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,7 +128,7 @@ impl Facts for Labels {
 
     fn namespace(&self, name: String) -> Found<'_> {
         Box::pin(async move {
-            let path = format!("{}/{name}", namespaces().path(None));
+            let path = format!("{}/{}", namespaces().path(None), escaped(&name));
             let (_, node) = namespace(&self.ask(&path).await?)?;
             self.write().insert(name, Arc::clone(&node));
             Some(node)
@@ -107,9 +137,31 @@ impl Facts for Labels {
 
     fn pod(&self, namespace: String, name: String) -> Found<'_> {
         Box::pin(async move {
+            let (namespace, name) = (escaped(namespace), escaped(name));
             let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
             let pod = self.ask(&path).await?;
             json::read(&pod.to_string()).ok().map(Arc::new)
+        })
+    }
+
+    fn limits(&self, namespace: String) -> Found<'_, Value> {
+        Box::pin(async move {
+            if let Some(limits) = self.known_limits(&namespace) {
+                return limits;
+            }
+            let (resource, selection) = (
+                limit_ranges(),
+                Selection {
+                    namespace: Some(&namespace),
+                    ..Selection::default()
+                },
+            );
+            let asked = self.cluster.page(&resource, selection, None);
+            let page = tokio::time::timeout(PATIENCE, asked).await;
+            let page = page.ok().and_then(Result::ok);
+            let limits = page.map(|page| Arc::new(Value::from(page.items)));
+            self.remember_limits(namespace, limits.clone());
+            limits
         })
     }
 
@@ -124,6 +176,8 @@ pub struct Constraints {
     resources: Vec<Resource>,
     feed: Arc<Feed>,
     current: RwLock<Vec<ConstraintText>>,
+    /// Told when others than before are in force.
+    renewed: Notify,
 }
 
 impl Constraints {
@@ -134,6 +188,7 @@ impl Constraints {
             cluster,
             feed: Arc::default(),
             current: RwLock::default(),
+            renewed: Notify::new(),
         };
         constraints
             .read()
@@ -183,6 +238,7 @@ impl Constraints {
                 && renewal != Renewal::Same
             {
                 renewed(&renewal);
+                self.renewed.notify_one();
             }
         }
     }
@@ -261,7 +317,10 @@ impl Constraints {
                     )),
                 }
             }
-            tokio::time::sleep(STATUS).await;
+            tokio::select! {
+                () = self.renewed.notified() => {}
+                () = tokio::time::sleep(STATUS) => {}
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use stridegate_shapes::{container, exec};
 use tokio::sync::OnceCell;
 
 use super::server::{Reply, Unread, reply};
-use super::{Asked, Gate, Ruling};
+use super::{Asked, Gate, Held, Ruling};
 use crate::collect::engine::{Address, Answer, Client, escape};
 use crate::engine::hex;
 use crate::object::{Object, Text};
@@ -86,8 +86,9 @@ impl Plugin {
     }
 
     /// Answers a call of the engine.
-    pub async fn answer(&self, head: Parts, body: Result<Bytes, Unread>) -> Reply {
+    pub async fn answer(&self, mut head: Parts, body: Result<Bytes, Unread>) -> Reply {
         let at = Instant::now();
+        let held = Held::of(&mut head);
         let body = match body {
             Ok(body) => body,
             Err(unread) => {
@@ -95,6 +96,7 @@ impl Plugin {
                     Unread::TooLarge => "the request is larger than this plugin reads",
                     Unread::TooSlow => "the engine did not send the request in time",
                     Unread::Broken => "the engine broke off",
+                    Unread::Busy => "other requests of the engine take too much memory",
                 };
                 return verdict(
                     unread.status(),
@@ -109,7 +111,7 @@ impl Plugin {
                 serde_json::json!({"Implements": ["authz"]}).to_string(),
             ),
             (&Method::POST, "/AuthZPlugin.AuthZReq") => {
-                verdict(StatusCode::OK, &self.authorize(at, body).await)
+                verdict(StatusCode::OK, &self.authorize(at, held, body).await)
             }
             // What was allowed has happened.
             (&Method::POST, "/AuthZPlugin.AuthZRes") => verdict(StatusCode::OK, &Ruling::default()),
@@ -124,7 +126,7 @@ impl Plugin {
         }
     }
 
-    async fn authorize(&self, at: Instant, body: Bytes) -> Ruling {
+    async fn authorize(&self, at: Instant, held: Held, body: Bytes) -> Ruling {
         let call = String::from_utf8(body.into())
             .ok()
             .map(|text| Arc::new(Text::new("request", text)));
@@ -142,6 +144,7 @@ impl Plugin {
             user: call.user.clone(),
             groups: Vec::new(),
             endpoint: call.endpoint_name().into(),
+            held: Arc::new(held),
         };
         if call.reads() {
             return self.gate.rule(&asked, Ruling::default());
@@ -326,6 +329,7 @@ fn unknown(at: Instant) -> Asked {
         user: None,
         groups: Vec::new(),
         endpoint: stridegate_shapes::request::UNKNOWN.into(),
+        held: Arc::default(),
     }
 }
 

@@ -28,11 +28,16 @@ struct Body {
     parameters: Option<Map<String, Value>>,
 }
 
+/// What is known from outside of the object, by the keys under which policies ask for it.
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Context {
     #[serde(default)]
     images: Map<String, Value>,
+    info: Option<Map<String, Value>>,
+    daemon: Option<Map<String, Value>>,
+    limit_ranges: Option<Vec<Value>>,
+    verification: Option<Map<String, Value>>,
     namespace: Option<Value>,
     target: Option<Value>,
 }
@@ -95,9 +100,17 @@ pub(super) fn read(body: &[u8], catalog: &Catalog, engine: &Engine) -> Result<Ca
         previous: asked.previous.map(|previous| previous.to_string()),
         ..Request::default()
     });
+    let facts = [
+        ("info", body.context.info.map(Value::from)),
+        ("daemon", body.context.daemon.map(Value::from)),
+        ("limitRanges", body.context.limit_ranges.map(Value::from)),
+        ("verification", body.context.verification.map(Value::from)),
+    ];
+    let facts = facts.map(|(key, fact)| Some((key, Arc::new(fact?))));
     for object in &mut reading.objects {
         object.written.namespace.clone_from(&namespace);
         object.written.target.clone_from(&target);
+        object.written.facts.extend(facts.iter().flatten().cloned());
         if let Some(request) = &request {
             object.written.request = Some(Arc::new(request.clone()));
         }

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
 use super::ruling::{self, IdentityRecord};
-use super::{Live, Log, Metrics, Record, Ruling, Say, Set};
+use super::{Held, Live, Log, Metrics, Record, Ruling, Say, Set};
 use crate::constraint::{Rulebook, Today};
 use crate::review::{Court, Review};
 use crate::source::{Images, Reading};
@@ -36,6 +36,8 @@ pub struct Asked {
     pub groups: Vec<String>,
     /// What is asked: the endpoint, or the operation.
     pub endpoint: String,
+    /// What it keeps from others until it is judged.
+    pub held: Arc<Held>,
 }
 
 /// Judges requests with the set in force, and records what it decided.
@@ -69,6 +71,12 @@ impl Gate {
     #[must_use]
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// How many requests are judged at a time.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.settings.workers
     }
 
     /// What Prometheus is told.

@@ -13,20 +13,23 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri};
+use serde_json::Value;
+use stridegate_shapes::pod;
 use tokio::sync::Semaphore;
 
 use super::admission::{Question, Told};
 use super::evaluate;
 use super::server::{Certified, Reply, Unread, reply};
-use super::{Asked, Gate, Metrics, Ruling};
+use super::{Asked, Gate, Held, Metrics, Ruling};
 use crate::object::Node;
 use crate::source::Images;
 
-/// A body of more bytes than this is read by itself: what it becomes takes many times its size.
+/// A body of more bytes than this waits for its turn: what it becomes takes many times its size,
+/// and small ones are not to wait until it is judged.
 const LARGE: usize = 256 << 10;
 
 /// What is asked of a cluster while a request waits; nothing if it has no answer in time.
-pub type Found<'a> = Pin<Box<dyn Future<Output = Option<Arc<Node>>> + Send + 'a>>;
+pub type Found<'a, T = Node> = Pin<Box<dyn Future<Output = Option<Arc<T>>> + Send + 'a>>;
 
 /// Knows what the cluster holds.
 pub trait Facts: Send + Sync {
@@ -38,6 +41,9 @@ pub trait Facts: Send + Sync {
 
     /// A Pod of a Namespace.
     fn pod(&self, namespace: String, name: String) -> Found<'_>;
+
+    /// The `LimitRange`s of a Namespace, as a list.
+    fn limits(&self, namespace: String) -> Found<'_, Value>;
 
     /// Whether the Namespaces that were there at the start are known.
     fn ready(&self) -> bool;
@@ -57,7 +63,11 @@ pub struct Webhook {
     gate: Arc<Gate>,
     settings: Settings,
     facts: Option<Arc<dyn Facts>>,
-    large: Semaphore,
+    /// The turns of large bodies.
+    large: Arc<Semaphore>,
+    /// Held while a question of `/v1/evaluate` is read, for which policies are asked about its
+    /// parameters: the engine has a call for one of these.
+    reading: Arc<Mutex<()>>,
     stopping: AtomicBool,
     /// How many findings each constraint has made.
     violations: Mutex<HashMap<String, u64>>,
@@ -67,11 +77,13 @@ impl Webhook {
     /// A webhook.
     #[must_use]
     pub fn new(gate: Arc<Gate>, settings: Settings, facts: Option<Arc<dyn Facts>>) -> Self {
+        let turns = (gate.workers() / 2).clamp(1, 4);
         Self {
             gate,
             settings,
             facts,
-            large: Semaphore::new(1),
+            large: Arc::new(Semaphore::new(turns)),
+            reading: Arc::default(),
             stopping: AtomicBool::new(false),
             violations: Mutex::default(),
         }
@@ -91,8 +103,9 @@ impl Webhook {
     }
 
     /// Answers a request.
-    pub async fn answer(&self, head: Parts, body: Result<Bytes, Unread>) -> Reply {
+    pub async fn answer(&self, mut head: Parts, body: Result<Bytes, Unread>) -> Reply {
         let at = Instant::now();
+        let held = Held::of(&mut head);
         let path = head.uri.path();
         let method = match path {
             "/validate" | "/v1/evaluate" => Method::POST,
@@ -119,8 +132,8 @@ impl Webhook {
             "/openapi.json" => reply(StatusCode::OK, JSON, evaluate::OPENAPI),
             _ => match self.body(&head, body) {
                 Err(refused) => *refused,
-                Ok(body) if path == "/validate" => self.validate(at, &head.uri, body).await,
-                Ok(body) => self.evaluate(at, &head.uri, body).await,
+                Ok(body) if path == "/validate" => self.validate(at, held, &head.uri, body).await,
+                Ok(body) => self.evaluate(at, held, &head.uri, body).await,
             },
         }
     }
@@ -182,13 +195,15 @@ impl Webhook {
                 Unread::TooLarge => "the body is too large\n",
                 Unread::TooSlow => "the body did not come in time\n",
                 Unread::Broken => "the body did not come to its end\n",
+                Unread::Busy => "the bodies of other requests take too much memory; ask again\n",
             };
             Box::new(plain(unread.status(), text))
         })
     }
 
-    async fn validate(&self, at: Instant, uri: &Uri, body: Bytes) -> Reply {
-        let mut question = match self.read(body, |body| Question::read(body.to_vec())).await {
+    async fn validate(&self, at: Instant, mut held: Held, uri: &Uri, body: Bytes) -> Reply {
+        let read = |body: Bytes| Question::read(body.to_vec());
+        let mut question = match self.read(body, &mut held, read).await {
             Ok(question) => question,
             Err(wrong) => return plain(StatusCode::BAD_REQUEST, wrong + "\n"),
         };
@@ -199,6 +214,7 @@ impl Webhook {
             user: question.user,
             groups: question.groups,
             endpoint: question.endpoint,
+            held: Arc::new(held),
         };
         let within = within(uri, self.settings.within);
         let ruling = self
@@ -214,11 +230,15 @@ impl Webhook {
         )
     }
 
-    async fn evaluate(&self, at: Instant, uri: &Uri, body: Bytes) -> Reply {
+    async fn evaluate(&self, at: Instant, mut held: Held, uri: &Uri, body: Bytes) -> Reply {
         let set = self.gate.live().current();
         let engine = self.gate.live().engine().clone();
-        let read = move |body: Bytes| evaluate::read(&body, &set.catalog, &engine);
-        let case = match self.read(body, read).await {
+        let one = Arc::clone(&self.reading);
+        let read = move |body: Bytes| {
+            let _one = one.lock().unwrap_or_else(PoisonError::into_inner);
+            evaluate::read(&body, &set.catalog, &engine)
+        };
+        let case = match self.read(body, &mut held, read).await {
             Ok(case) => case,
             Err(wrong) => return plain(StatusCode::BAD_REQUEST, wrong + "\n"),
         };
@@ -228,6 +248,7 @@ impl Webhook {
             user: case.request.user.clone(),
             groups: case.request.groups.clone(),
             endpoint: "evaluate".into(),
+            held: Arc::new(held),
         };
         let within = within(uri, self.settings.within);
         let examined = self
@@ -242,29 +263,37 @@ impl Webhook {
         }
     }
 
-    /// Reads a body; a large one on a thread of its own, and one after the other.
+    /// Reads a body; a large one on a thread of its own, when its turn comes, which it has until it
+    /// is judged.
     async fn read<T: Send + 'static>(
         &self,
         body: Bytes,
+        held: &mut Held,
         read: impl FnOnce(Bytes) -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
         if body.len() <= LARGE {
             return read(body);
         }
-        let _turn = self.large.acquire().await;
+        // Nobody closes it.
+        if let Ok(turn) = Arc::clone(&self.large).acquire_owned().await {
+            held.add(turn);
+        }
         let read = tokio::task::spawn_blocking(move || read(body));
         read.await
             .unwrap_or_else(|_| Err("the body could not be read; please report it".into()))
     }
 
-    /// Lets the objects know the Namespace that they lie in, and a connection the Pod that it leads
-    /// into.
+    /// Lets the objects know the Namespace that they lie in and the limits there, and a connection
+    /// the Pod that it leads into, as far as somebody asks for that.
     async fn place(&self, question: &mut Question) {
         let Some(facts) = &self.facts else {
             return;
         };
-        let selects = self.gate.live().current().rulebook.selects_namespaces();
-        let into_pod = question.endpoint.starts_with("pods/");
+        let set = self.gate.live().current();
+        let asked = |key| set.rulebook.asks_for(key);
+        let namespaces = set.rulebook.selects_namespaces() || asked("namespace");
+        let limits = asked("limitRanges");
+        let into_pod = question.endpoint.starts_with("pods/") && asked("target");
         for object in &mut question.reading.objects {
             let identity = &object.identity;
             let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
@@ -275,7 +304,13 @@ impl Webhook {
             if into_pod && request.is_some_and(|request| request.operation == "connect") {
                 object.written.target = facts.pod(namespace.clone(), name).await;
             }
-            if selects {
+            if limits
+                && object.kind == pod::KIND
+                && let Some(ranges) = facts.limits(namespace.clone()).await
+            {
+                object.written.facts.insert("limitRanges", ranges);
+            }
+            if namespaces {
                 object.written.namespace = match facts.known(&namespace) {
                     Some(known) => Some(known),
                     None => facts.namespace(namespace).await,

@@ -6,6 +6,7 @@
 //! its caller into objects, and a ruling into an answer.
 
 pub mod admission;
+mod budget;
 pub mod certificate;
 #[cfg(feature = "cluster")]
 pub mod cluster;
@@ -20,6 +21,7 @@ mod ruling;
 pub mod server;
 mod set;
 
+pub use budget::Held;
 pub use gate::{Asked, Gate, Settings};
 pub use log::{Log, LogTarget, Record};
 pub use metrics::Metrics;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustix::fs::Mode;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -28,16 +29,20 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::Say;
+use super::budget::{Budget, Held};
 
 /// What peers may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The largest body, in bytes.
     pub body: usize,
+    /// How many bytes of bodies are held at a time; those that come then are turned away.
+    pub bodies: usize,
     /// How long the head of a request, its body, and a TLS handshake may each take. A connection
     /// on which nothing is asked for as long is closed.
     pub patience: Duration,
-    /// How many connections are served at a time; others wait.
+    /// How many connections are served at a time, if the system lets the program have as many open
+    /// files; others wait.
     pub connections: usize,
     /// How long requests that are being answered have when the server stops.
     pub farewell: Duration,
@@ -47,8 +52,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 16 << 20,
+            bodies: 64 << 20,
             patience: Duration::from_secs(10),
-            connections: 4096,
+            connections: 8192,
             farewell: Duration::from_secs(10),
         }
     }
@@ -63,6 +69,8 @@ pub enum Unread {
     TooSlow,
     /// The peer broke off.
     Broken,
+    /// Too much of other bodies is held already.
+    Busy,
 }
 
 impl Unread {
@@ -73,6 +81,7 @@ impl Unread {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -171,7 +180,7 @@ impl Listener {
     ///
     /// `answer` gets the head of a request, and its body or why it is not there. What it returns
     /// is lost if its peer is gone, and it is not called to its end then: what has to happen
-    /// anyway belongs into a task of its own.
+    /// anyway belongs into a task of its own, which keeps the [`Held`] of the head's extensions.
     pub async fn serve<F, A>(
         self,
         limits: Limits,
@@ -183,7 +192,8 @@ impl Listener {
         A: Future<Output = Reply> + Send + 'static,
     {
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(limits.connections));
+        let places = Arc::new(Semaphore::new(open_files(limits.connections)));
+        let budget = Budget::new(limits.bodies);
         let mut stop = std::pin::pin!(stop);
         loop {
             let next = async {
@@ -204,6 +214,7 @@ impl Listener {
                 }
             };
             let (watcher, answer) = (graceful.watcher(), answer.clone());
+            let limits = (limits, budget.clone());
             tokio::spawn(async move {
                 stream.serve(limits, watcher, answer).await;
                 drop(place);
@@ -231,7 +242,7 @@ enum Stream {
 }
 
 impl Stream {
-    async fn serve<F, A>(self, limits: Limits, watcher: Watcher, answer: F)
+    async fn serve<F, A>(self, limits: (Limits, Budget), watcher: Watcher, answer: F)
     where
         F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
         A: Future<Output = Reply> + Send + 'static,
@@ -246,7 +257,7 @@ impl Stream {
             Self::Tcp(stream, Some(config)) => {
                 let handshake = TlsAcceptor::from(config).accept(stream);
                 // A peer that speaks no TLS or trusts nobody here is its own concern.
-                if let Ok(Ok(stream)) = tokio::time::timeout(limits.patience, handshake).await {
+                if let Ok(Ok(stream)) = tokio::time::timeout(limits.0.patience, handshake).await {
                     let session = stream.get_ref().1;
                     let http = Http {
                         second: session.alpn_protocol() == Some(b"h2"),
@@ -274,8 +285,13 @@ struct Http {
 
 /// Answers the requests of one connection. The version of HTTP is known before: looking for it
 /// would wait for a peer that says nothing.
-async fn connection<S, F, A>(stream: S, http: Http, limits: Limits, watcher: Watcher, answer: F)
-where
+async fn connection<S, F, A>(
+    stream: S,
+    http: Http,
+    (limits, budget): (Limits, Budget),
+    watcher: Watcher,
+    answer: F,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
     A: Future<Output = Reply> + Send + 'static,
@@ -290,6 +306,7 @@ where
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.patience)
+        .max_buf_size(BUFFER)
         .half_close(false);
     builder
         .http2()
@@ -297,13 +314,17 @@ where
         .keep_alive_interval(limits.patience)
         .max_concurrent_streams(256);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer.clone();
+        let (answer, budget) = (answer.clone(), budget.clone());
         async move {
             let (mut head, body) = request.into_parts();
             if http.certified {
                 head.extensions.insert(Certified);
             }
-            let body = read(body, limits).await;
+            let mut held = Held::default();
+            let whole = read(body, limits.body, &budget, &mut held);
+            let body = tokio::time::timeout(limits.patience, whole).await;
+            let body = body.unwrap_or(Err(Unread::TooSlow));
+            head.extensions.insert(Arc::new(held));
             Ok::<_, Infallible>(answer(head, body).await)
         }
     });
@@ -314,14 +335,55 @@ where
     let _ = watcher.watch(connection).await;
 }
 
-async fn read(body: Incoming, limits: Limits) -> Result<Bytes, Unread> {
-    let all = Limited::new(body, limits.body).collect();
-    match tokio::time::timeout(limits.patience, all).await {
-        Err(_) => Err(Unread::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-        Ok(Err(_)) => Err(Unread::Broken),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+/// The largest head of a request, in bytes, and how much of a body is read at once.
+const BUFFER: usize = 64 << 10;
+
+/// Reads a body to its end.
+async fn read(
+    mut body: Incoming,
+    most: usize,
+    budget: &Budget,
+    held: &mut Held,
+) -> Result<Bytes, Unread> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(Unread::TooLarge);
     }
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
+            continue;
+        };
+        if whole.len() + data.len() > most {
+            return Err(Unread::TooLarge);
+        }
+        budget
+            .take(whole.len(), data.len(), held)
+            .ok_or(Unread::Busy)?;
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        // Parts are copied: each may keep far more of what was read than it is itself.
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.into())
+}
+
+/// Lets the program have as many files open as so many connections need, as far as the system
+/// allows it; how many connections that is enough for.
+fn open_files(connections: usize) -> usize {
+    /// For what is no connection: logs, policies, and questions to others.
+    const OTHER: u64 = 128;
+    let needed = connections as u64 + OTHER;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        let before = limit.current;
+        limit.current = Some(limit.maximum.map_or(needed, |most| most.min(needed)));
+        if setrlimit(Resource::Nofile, limit.clone()).is_err() {
+            limit.current = before;
+        }
+    }
+    let allowed = limit.current.unwrap_or(needed).min(needed);
+    usize::try_from(allowed.saturating_sub(OTHER)).map_or(connections, |allowed| allowed.max(1))
 }
 
 /// Ready when the program is asked to stop: by SIGTERM or SIGINT. Both are caught from now on.

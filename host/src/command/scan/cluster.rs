@@ -15,7 +15,7 @@ use super::super::desk::Beside;
 use super::super::output::{Output, Progress};
 use super::super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error, say};
 use crate::catalog::{Bundled, Catalog};
-use crate::collect::cluster::{Cluster, Namespaces, Page, Resource, Selection};
+use crate::collect::cluster::{self, Cluster, Namespaces, Page, Resource, Selection};
 use crate::constraint::{Rulebook, Source, Today};
 use crate::object::{Kind, Text};
 use crate::report::openreports;
@@ -271,19 +271,15 @@ async fn fetch(
 
 /// The `LimitRange`s of each namespace; none if they may not be read, which is said.
 async fn limit_ranges_of(cluster: &Cluster) -> HashMap<String, Arc<Value>> {
-    let read = async {
-        let mut ranges = Vec::new();
-        for resource in cluster.resources(&[Kind::new("", "LimitRange")]).await? {
-            ranges.extend(cluster.all(&resource, Selection::default()).await?.items);
-        }
-        anyhow::Ok(ranges)
-    };
-    let items = read.await.unwrap_or_else(|error| {
+    let resource = cluster::limit_ranges();
+    let read = cluster.all(&resource, Selection::default());
+    let page = read.await.unwrap_or_else(|error| {
         say(&format!(
             "the limits that namespaces give to containers are not known: {error:#}"
         ));
-        Vec::new()
+        Page::default()
     });
+    let items = page.items;
     let objects = items.iter().flat_map(|item| {
         let text = Arc::new(Text::new("LimitRange", item.to_string()));
         read_text(&text, "LimitRange", Some(Format::Manifest)).objects
