@@ -256,14 +256,24 @@ pub enum Renewal {
     Kept(Vec<String>),
 }
 
+/// What was looked at last, good or bad.
+struct Seen {
+    digest: String,
+    /// How often it is still to be looked at although it is the same, because something was wrong
+    /// with it: a policy that had no time to describe itself has some later.
+    again: u8,
+}
+
+/// How often a set with something wrong is looked at again.
+const AGAIN: u8 = 3;
+
 /// The set in force. It is replaced as a whole: a decision sees one set from its beginning to its
 /// end.
 pub struct Live {
     recipe: Recipe,
     engine: Engine,
     current: RwLock<Arc<Set>>,
-    /// The digest of what was looked at last, good or bad.
-    seen: Mutex<String>,
+    seen: Mutex<Seen>,
     /// What is wrong with what was looked at last, if it is not in force.
     refused: Mutex<Vec<String>>,
 }
@@ -273,7 +283,10 @@ impl Live {
     pub fn new(recipe: Recipe, engine: Engine) -> Result<Self, Vec<String>> {
         let set = recipe.make(&engine, None)?;
         Ok(Self {
-            seen: Mutex::new(set.files.clone()),
+            seen: Mutex::new(Seen {
+                digest: set.files.clone(),
+                again: if set.problems.is_empty() { 0 } else { AGAIN },
+            }),
             current: RwLock::new(Arc::new(set)),
             refused: Mutex::default(),
             recipe,
@@ -304,10 +317,20 @@ impl Live {
     pub fn renew(&self) -> Renewal {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let digest = self.recipe.digest();
-        if *seen == digest {
+        if seen.digest != digest {
+            return self.replace(&mut seen, digest);
+        }
+        if seen.again == 0 {
             return Renewal::Same;
         }
-        self.replace(&mut seen, digest)
+        let again = seen.again - 1;
+        let before = (self.current().problems.clone(), self.refused());
+        let renewal = self.replace(&mut seen, digest);
+        if before == (self.current().problems.clone(), self.refused()) {
+            seen.again = again;
+            return Renewal::Same;
+        }
+        renewal
     }
 
     /// Asks the registries whether what references stand for has moved, and puts that in force if
@@ -325,14 +348,21 @@ impl Live {
         }
     }
 
-    fn replace(&self, seen: &mut String, digest: String) -> Renewal {
-        *seen = digest;
+    fn replace(&self, seen: &mut Seen, digest: String) -> Renewal {
+        *seen = Seen {
+            digest,
+            again: AGAIN,
+        };
+        let made = self.recipe.make(&self.engine, Some(&self.current()));
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.recipe.make(&self.engine, Some(&self.current())) {
+        match made {
             Ok(set) => {
                 refused.clear();
                 // What was read while files changed is looked at again.
-                seen.clone_from(&set.files);
+                seen.digest.clone_from(&set.files);
+                if set.problems.is_empty() {
+                    seen.again = 0;
+                }
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
                 Renewal::Renewed
             }

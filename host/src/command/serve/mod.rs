@@ -89,6 +89,10 @@ struct GateArgs {
     workers: Option<u16>,
 }
 
+/// The calls of policies that are made beside those for requests: one for a new set, and one for
+/// parameters that a request brings.
+const ASIDE: u32 = 2;
+
 impl GateArgs {
     /// The gate; what is wrong with its set has been said if there is none. The recipe of the set
     /// gets from `more` what the arguments do not say.
@@ -108,7 +112,8 @@ impl GateArgs {
             deadline: Duration::from_millis(self.timeout),
             until: None,
         };
-        let engine = Engine::new(u32::try_from(workers).unwrap_or(u32::MAX), limits)?;
+        let calls = u32::try_from(workers).unwrap_or(u32::MAX);
+        let engine = Engine::new(calls.saturating_add(ASIDE), limits)?;
         let recipe = self.policies.recipe(pack, &self.constraints, more);
         let live = match Live::new(recipe, engine) {
             Ok(live) => Arc::new(live),
