@@ -5,13 +5,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{PATIENCE, STRIDEGATE, Server};
+use super::shared::{until, write};
+use super::{STRIDEGATE, Server};
 
 const CONSTRAINTS: &str = "
 apiVersion: stridegate.dev/v1
@@ -61,10 +61,6 @@ impl World {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-}
-
-fn write(path: &Path, text: &str) {
-    fs::write(path, text).expect("the folder can be written");
 }
 
 /// A port that nobody listened on a moment ago.
@@ -232,13 +228,4 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
     });
     let (status, told) = ask(pods, Some(&pod(7)));
     assert!(status.starts_with("201"), "{told}");
-}
-
-/// Waits until something holds that a server brings about and says nothing of.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
 }

@@ -139,18 +139,18 @@ fn what_exists_is_judged_as_it_will_be() {
 #[test]
 fn buildkit_follows_the_setting() {
     for (setting, expected) in [("allow", true), ("deny", false)] {
-        let mut gate = Gate::start(CONSTRAINTS, &["--buildkit", setting]);
+        let gate = Gate::start(CONSTRAINTS, &["--buildkit", setting]);
         for uri in ["/session", "/grpc"] {
             assert_eq!(gate.asks("POST", uri, None).0, expected, "{uri}");
         }
         assert!(
-            gate.heard
+            gate.program
+                .heard
                 .iter()
                 .any(|line| line.contains(&format!("--buildkit {setting}"))),
             "{:?}",
-            gate.heard
+            gate.program.heard
         );
-        gate.heard.clear();
     }
 }
 
@@ -279,13 +279,14 @@ spec: {policy: root-user, match: {name: u0}, expires: 2999-01-01, reason: it is 
 
 #[test]
 fn prometheus_is_told() {
-    let mut gate = Gate::start(CONSTRAINTS, &["--metrics", "127.0.0.1:0"]);
+    let gate = Gate::start(CONSTRAINTS, &["--metrics", "127.0.0.1:0"]);
     let line = gate
+        .program
         .heard
         .iter()
         .find_map(|line| line.split_once("http://"))
         .map(|(_, rest)| rest.to_owned());
-    let line = line.unwrap_or_else(|| panic!("it does not say where: {:?}", gate.heard));
+    let line = line.unwrap_or_else(|| panic!("it does not say where: {:?}", gate.program.heard));
     let address = line
         .split('/')
         .next()
@@ -310,7 +311,6 @@ fn prometheus_is_told() {
     ] {
         assert!(text.contains(part), "{text}");
     }
-    gate.heard.clear();
 }
 
 #[test]

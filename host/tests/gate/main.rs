@@ -11,37 +11,22 @@ mod follow;
 mod peer;
 mod renewal;
 mod scan;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long a test waits for what has to happen before it fails.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The folder of the workspace.
-fn root() -> PathBuf {
-    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
-    host.parent()
-        .expect("the host lies in the workspace")
-        .to_owned()
-}
-
-/// A file of the recordings.
-fn recorded(name: &str) -> String {
-    let path = root().join("testdata").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use shared::{Answer, PATIENCE, Program, STRIDEGATE, root, testdata as recorded};
 
 /// No container runs as root, and secrets are looked for.
 const CONSTRAINTS: &str = "
@@ -59,10 +44,7 @@ spec: {policy: hardcoded-secret, enforcementAction: warn}
 /// A program at its gate.
 struct Gate {
     folder: TempDir,
-    child: Child,
-    /// The lines that it says.
-    said: Receiver<String>,
-    heard: Vec<String>,
+    program: Program,
     engine: Engine,
 }
 
@@ -84,51 +66,30 @@ impl Gate {
         } else {
             vec!["--engine", &socket]
         };
-        let mut child = command(folder.path())
-            .args([
-                "serve",
-                "docker",
-                "-c",
-                "constraints",
-                "--socket",
-                "plugin.sock",
-            ])
-            .args(["--log", "decisions.jsonl"])
-            .args(chosen)
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
-        let stderr = child.stderr.take().expect("its stderr is a pipe");
-        let (say, said) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if say.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut gate = Self {
+        let program = Program::start(
+            command(folder.path())
+                .args([
+                    "serve",
+                    "docker",
+                    "-c",
+                    "constraints",
+                    "--socket",
+                    "plugin.sock",
+                ])
+                .args(["--log", "decisions.jsonl"])
+                .args(chosen)
+                .args(arguments),
+            "listening on",
+        );
+        Self {
             folder,
-            child,
-            said,
-            heard: Vec::new(),
+            program,
             engine,
-        };
-        gate.wait_for("listening on");
-        gate
+        }
     }
 
-    /// Waits until the program says something.
     fn wait_for(&mut self, what: &str) -> String {
-        loop {
-            let line = self.said.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("{what:?} was not said: {:#?}", self.heard));
-            self.heard.push(line.clone());
-            if line.contains(what) {
-                return line;
-            }
-        }
+        self.program.wait_for(what)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -181,25 +142,19 @@ impl Gate {
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, signal).expect("the program runs");
+        self.program.signal(signal);
     }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
         // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            self.heard.extend(self.said.try_iter());
-            let _ = writeln!(std::io::stderr(), "the program said: {:#?}", self.heard);
-        }
+        let _ = self.program.child.kill();
     }
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stridegate"));
+    let mut command = Command::new(STRIDEGATE);
     command
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -224,23 +179,11 @@ fn request(path: &str, body: &str) -> String {
 
 /// Reads an answer: its status and its body.
 fn answer(stream: &mut UnixStream) -> (u16, Value) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).expect("the plugin answers");
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).expect("the head of an answer is ASCII");
-    let status = head[9..12].parse().expect("an answer has a status");
-    let length = head.lines().find_map(|line| {
-        line.to_ascii_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse()
-            .ok()
-    });
-    let mut body = vec![0; length.expect("an answer says how long it is")];
-    stream.read_exact(&mut body).expect("the plugin answers");
-    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    let answer = Answer::read(stream).expect("the plugin answers");
+    (
+        answer.status,
+        serde_json::from_str(&answer.body).unwrap_or(Value::Null),
+    )
 }
 
 /// A call as an engine posts it.

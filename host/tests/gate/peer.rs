@@ -216,6 +216,12 @@ fn a_stop_waits_for_what_is_being_judged() {
     gate.engine.held.store(false, Ordering::Relaxed);
     let (status, verdict) = answer(&mut stream);
     assert_eq!((status, &verdict["Allow"]), (200, &json!(false)));
-    assert!(gate.child.wait().expect("the program ends").success());
+    assert!(
+        gate.program
+            .child
+            .wait()
+            .expect("the program ends")
+            .success()
+    );
     assert!(!gate.path("plugin.sock").exists());
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 
+use super::shared::Over;
 use super::{CONSTRAINTS, Gate, create};
 
 fn root_is_allowed(gate: &Gate) -> bool {
@@ -87,6 +88,7 @@ fn no_request_is_lost_while_the_set_changes() {
     ];
     let socket = gate.path("plugin.sock");
     std::thread::scope(|scope| {
+        let over = Over(&done);
         let askers: Vec<_> = (0..4)
             .map(|_| {
                 let (calls, done, socket) = (&calls, &done, &socket);
@@ -113,7 +115,7 @@ fn no_request_is_lost_while_the_set_changes() {
             gate.signal(Signal::HUP);
             gate.wait_for("are in force");
         }
-        done.store(true, Ordering::Relaxed);
+        drop(over);
         let asked: usize = askers
             .into_iter()
             .map(|asker| asker.join().expect("nobody was let down"))

@@ -1,12 +1,13 @@
 //! What a cluster holds, and what it tells a gate.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{ApiServer, DENY, PATIENCE, Webhook, folder, pod, review, root, write};
+use super::shared::memory;
+use super::{ApiServer, DENY, STRIDEGATE, Webhook, folder, pod, review, root, write};
 
 const PODS: &str = "/api/v1/pods";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
@@ -15,7 +16,7 @@ const CONSTRAINTS: &str = "/apis/stridegate.dev/v1/constraints";
 /// Scans a cluster: the exit code, what was written, and what was said beside it.
 fn scan(server: &ApiServer, folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     server.kubeconfig(folder);
-    let output = Command::new(env!("CARGO_BIN_EXE_stridegate"))
+    let output = Command::new(STRIDEGATE)
         .current_dir(folder)
         .env("XDG_CACHE_HOME", root().join("target/test-cache"))
         .args(["scan", "cluster", "--kubeconfig", "kubeconfig"])
@@ -200,7 +201,7 @@ fn the_labels_of_namespaces_come_from_the_cluster() {
     let folder = super::folder();
     super::certify(&folder.path().join("tls"));
     write(&folder.path().join("gate.yaml"), BY_LABEL);
-    let told = Command::new(env!("CARGO_BIN_EXE_stridegate"))
+    let told = Command::new(STRIDEGATE)
         .current_dir(folder.path())
         .args([
             "serve",
@@ -217,15 +218,6 @@ fn the_labels_of_namespaces_come_from_the_cluster() {
         .output()
         .expect("the program can be started");
     assert_eq!(told.status.code(), Some(2));
-}
-
-/// Waits until something holds, which somebody else brings about.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -248,9 +240,9 @@ fn constraints_of_the_cluster_are_followed_and_told_what_became_of_them() {
     let denied = |user: u32| webhook.validate(&review(&pod("a", "shop", user)));
     let (allowed, said) = denied(7);
     assert!(!allowed && said.contains("[broken]"), "{said}");
-    until("the status is written", || {
-        server
-            .objects(CONSTRAINTS)
+    server.wait("the status is written", |state| {
+        state
+            .list(CONSTRAINTS)
             .iter()
             .all(|constraint| constraint["status"].is_object())
     });
@@ -310,4 +302,221 @@ fn a_connection_is_judged_with_the_pod_that_it_leads_into() {
     server.put(PODS, target);
     let (allowed, said) = webhook.validate(&exec);
     assert!(!allowed && said.contains("privileged-exec/"), "{said}");
+}
+
+/// How many of the questions of a log begin so.
+fn asked(server: &ApiServer, question: &str) -> usize {
+    let state = server.lock();
+    let asked = state.asked.iter();
+    asked.filter(|asked| asked.starts_with(question)).count()
+}
+
+fn in_cluster(name: &str, enforcement: &str, generation: u64) -> Value {
+    json!({
+        "metadata": {"name": name, "generation": generation},
+        "spec": {"policy": "root-user", "enforcementAction": enforcement, "match": {"namespaces": [name]}},
+    })
+}
+
+const FED: [&str; 3] = ["--kubeconfig", "kubeconfig", "--constraints-from-cluster"];
+
+/// Starts a webhook with the constraints of a cluster.
+fn fed(server: &ApiServer) -> Webhook {
+    let folder = folder();
+    server.kubeconfig(folder.path());
+    Webhook::start_in(folder, &FED)
+}
+
+fn root_is_allowed(webhook: &Webhook, namespace: &str) -> bool {
+    webhook.validate(&review(&pod("a", namespace, 0))).0
+}
+
+/// A list comes in pages, and the server may forget it in the middle: with a way to go on, or
+/// without one.
+#[test]
+fn constraints_are_read_to_their_end_whatever_the_server_forgets() {
+    for goes_on in [true, false] {
+        let server = ApiServer::start();
+        for number in 0..7 {
+            server.put(CONSTRAINTS, in_cluster(&format!("n{number}"), "deny", 1));
+        }
+        server.lock().gone = 2;
+        server.lock().goes_on = goes_on;
+        let webhook = fed(&server);
+        assert!(webhook.get("/readyz").body.contains("7 constraints"));
+        assert!(asked(&server, &format!("GET {CONSTRAINTS}?")) >= 5);
+        for number in 0..7 {
+            assert!(!root_is_allowed(&webhook, &format!("n{number}")));
+        }
+        assert!(root_is_allowed(&webhook, "other"));
+    }
+}
+
+#[test]
+fn a_role_that_lacks_is_named() {
+    let server = ApiServer::start();
+    server.lock().forbidden.push(CONSTRAINTS.into());
+    let folder = folder();
+    server.kubeconfig(folder.path());
+    super::certify(&folder.path().join("tls"));
+    let told = Command::new(STRIDEGATE)
+        .current_dir(folder.path())
+        .args(["serve", "kubernetes", "--listen", "127.0.0.1:0"])
+        .args(["--certificate", "tls/tls.crt", "--key", "tls/tls.key"])
+        .args(FED)
+        .output()
+        .expect("the program can be started");
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert_eq!(told.status.code(), Some(2), "{said}");
+    let rule = "{apiGroups: [\"stridegate.dev\"], resources: [constraints], verbs: [list]}";
+    assert!(said.contains(rule), "{said}");
+    let (code, _, said) = scan(&server, folder.path(), &["--constraints-from-cluster"]);
+    assert!(code == 2 && said.contains(rule), "{said}");
+}
+
+/// A watch that ends, a version that is forgotten and a list that is forbidden for a while lose no
+/// change.
+#[test]
+fn a_watch_that_ends_is_taken_up_again() {
+    let server = ApiServer::start();
+    server.put(CONSTRAINTS, in_cluster("shop", "deny", 1));
+    let mut webhook = fed(&server);
+    let is_told = |state: &super::api_server::State, generation: u64| {
+        let constraint = &state.list(CONSTRAINTS)[0];
+        constraint["status"]["observedGeneration"] == generation
+    };
+    assert!(!root_is_allowed(&webhook, "shop"));
+    server.wait("the status is written", |state| is_told(state, 1));
+    for round in 0..6_u64 {
+        let watches = asked(&server, &format!("WATCH {CONSTRAINTS}"));
+        match round % 3 {
+            0 => server.end_watches(),
+            1 => {
+                server.lock().forgotten = usize::MAX;
+                server.end_watches();
+            }
+            _ => {
+                server.lock().forbidden.push(CONSTRAINTS.into());
+                server.end_watches();
+                webhook.wait_for("constraints is forbidden");
+                server.lock().forbidden.clear();
+            }
+        }
+        if round % 3 == 1 {
+            webhook.wait_for("too old resource version");
+            server.lock().forgotten = 0;
+        }
+        let (enforcement, allowed) =
+            [("warn", true), ("deny", false)][usize::try_from(round % 2).expect("it is small")];
+        server.put(CONSTRAINTS, in_cluster("shop", enforcement, round + 2));
+        server.wait("the new one is in force", |state| is_told(state, round + 2));
+        assert_eq!(root_is_allowed(&webhook, "shop"), allowed, "round {round}");
+        server.wait("it is watched", |state| {
+            let begins = format!("WATCH {CONSTRAINTS}");
+            let asked = state.asked.iter();
+            asked.filter(|asked| asked.starts_with(&begins)).count() > watches
+        });
+    }
+    // What was found is told with the next change.
+    let all = server.objects(CONSTRAINTS);
+    assert!(
+        all[0]["status"]["violations"].as_u64() > Some(3),
+        "{all:#?}"
+    );
+    assert_eq!(
+        all[0]["status"]["policyDigest"].as_str().map(str::len),
+        Some(64)
+    );
+}
+
+/// The limits that a namespace gives to containers count for what it will make.
+#[test]
+fn the_limits_of_a_namespace_are_asked_for_once() {
+    const MEMORY: &str = "apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: memory}\nspec: {policy: unlimited-memory, rules: [no-limit]}\n";
+    let server = ApiServer::start();
+    server.put(
+        "/api/v1/limitranges",
+        json!({"metadata": {"name": "l", "namespace": "shop"}, "spec": {"limits": [{"type": "Container", "default": {"memory": "64Mi"}}]}}),
+    );
+    let folder = folder();
+    server.kubeconfig(folder.path());
+    write(&folder.path().join("gate.yaml"), MEMORY);
+    let arguments = ["-c", "gate.yaml", "--kubeconfig", "kubeconfig"];
+    let webhook = Webhook::start_with(folder, &arguments, &["unlimited-memory"]);
+    let limited = |namespace: &str| webhook.validate(&review(&pod("a", namespace, 7)));
+    let lists = |namespace: &str| {
+        asked(
+            &server,
+            &format!("GET /api/v1/namespaces/{namespace}/limitranges"),
+        )
+    };
+    for _ in 0..3 {
+        let (allowed, said) = limited("shop");
+        assert!(allowed, "{said}");
+        assert!(!limited("other").0);
+    }
+    assert_eq!((lists("shop"), lists("other")), (1, 1));
+    // What may not be read is not known, and does not make each request wait.
+    server.lock().forbidden.push("/api/v1/limitranges".into());
+    assert!(!limited("third").0 && !limited("third").0);
+    assert_eq!(lists("third"), 1);
+    // A name that is none leads nowhere else.
+    assert!(!limited("shop/limitranges?x=").0);
+    assert_eq!(lists("shop/"), 0);
+    assert_eq!(lists("shop%2Flimitranges%3Fx%3D"), 1);
+}
+
+/// Twenty thousand objects are judged in pages, of which a few are held at a time.
+#[test]
+fn a_large_cluster_is_scanned_in_bounded_memory() {
+    let scanned = |objects: usize| {
+        let server = ApiServer::start();
+        let mut large = pod("x", "shop", 7);
+        large["metadata"]["annotations"] = json!({"x": "x".repeat(4000)});
+        for number in 0..objects {
+            let mut pod = large.clone();
+            pod["metadata"]["name"] = format!("p{number}").into();
+            pod["metadata"]["uid"] = format!("u{number}").into();
+            if number % 1000 == 0 {
+                pod["spec"]["containers"][0]["securityContext"] = json!({"runAsUser": 0});
+            }
+            server.put(PODS, pod);
+        }
+        server.lock().page = Some(500);
+        let folder = folder();
+        server.kubeconfig(folder.path());
+        write(&folder.path().join("deny.yaml"), DENY);
+        let report = std::fs::File::create(folder.path().join("report.json"));
+        let mut child = Command::new(STRIDEGATE)
+            .current_dir(folder.path())
+            .args(["scan", "cluster", "--kubeconfig", "kubeconfig"])
+            .args(["-c", "deny.yaml", "-o", "json"])
+            .stdout(report.expect("the folder can be written"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program can be started");
+        let mut highest = 0;
+        while child.try_wait().expect("it can be waited for").is_none() {
+            highest = highest.max(memory(child.id(), "VmHWM").unwrap_or(0));
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        let report = std::fs::read_to_string(folder.path().join("report.json"));
+        let report: Value =
+            serde_json::from_str(&report.expect("it is there")).expect("it is JSON");
+        assert_eq!(
+            report["summary"]["objects"], objects,
+            "{}",
+            report["summary"]
+        );
+        assert_eq!(report["summary"]["fail"], objects.div_ceil(1000));
+        assert!(asked(&server, &format!("GET {PODS}?limit=250")) >= objects / 250);
+        highest
+    };
+    let (few, many) = (scanned(2_000), scanned(20_000));
+    eprintln!(
+        "2,000 objects: {} MiB, 20,000: {} MiB",
+        few >> 20,
+        many >> 20
+    );
+    assert!(many < few + (48 << 20), "{few} bytes became {many}");
 }
