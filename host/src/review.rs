@@ -1252,10 +1252,24 @@ pub fn severity(severity: Severity) -> &'static str {
 #[derive(Debug, Default)]
 pub struct Secrets {
     places: Vec<(Arc<Text>, Range<usize>)>,
+    /// Their lines, or how those begin, which are masked wherever they stand.
     values: BTreeSet<String>,
+    /// How many bytes these have.
+    bytes: usize,
+    /// Whether there are more than are looked for: then nothing of a document is shown.
+    too_many: bool,
     /// Finds the values, once all of them are known.
     values_in: OnceLock<Option<AhoCorasick>>,
 }
+
+/// So many bytes of a secret are looked for; what begins so is masked to the end of its line.
+const BEGINNING: usize = 64;
+
+/// How many places are masked one by one.
+const PLACES: usize = 1024;
+
+/// How many bytes are looked for in all. To find more takes time that nothing limits.
+const SOUGHT: usize = 64 << 10;
 
 /// The fewest characters that are masked wherever they appear, and not only where they were
 /// found: a shorter secret is a common word too often.
@@ -1278,12 +1292,29 @@ impl Secrets {
         }
         for line in written.lines().chain(secret.value.lines()) {
             let line = line.trim().trim_matches(['"', '\'']);
-            if line.chars().count() >= DISTINCT {
-                self.values.insert(line.to_owned());
+            if line.chars().take(DISTINCT).count() == DISTINCT {
+                self.seek(line);
             }
         }
-        self.places.push((Arc::clone(&secret.place.text), range));
+        if self.places.len() < PLACES {
+            self.places.push((Arc::clone(&secret.place.text), range));
+        } else {
+            self.too_many = true;
+        }
         self.values_in = OnceLock::new();
+    }
+
+    fn seek(&mut self, line: &str) {
+        let beginning = &line[..line.floor_char_boundary(BEGINNING)];
+        if self.values.contains(beginning) {
+            return;
+        }
+        if self.bytes + beginning.len() > SOUGHT {
+            self.too_many = true;
+            return;
+        }
+        self.bytes += beginning.len();
+        self.values.insert(beginning.to_owned());
     }
 
     /// A text that is about the input, without its secrets.
@@ -1295,9 +1326,21 @@ impl Secrets {
         let mut masked = String::new();
         let mut from = 0;
         for found in values.find_iter(text) {
+            if found.start() < from {
+                continue;
+            }
+            // Of what is longer only the beginning was looked for.
+            let rest = &text[found.end()..];
+            let is_cut = found.len() + 4 > BEGINNING;
+            let rest = if is_cut {
+                rest.find('\n').unwrap_or(rest.len())
+            } else {
+                0
+            };
+            let end = found.end() + rest;
             masked += &text[from..found.start()];
-            masked += &stars(&text[found.range()]);
-            from = found.end();
+            masked += &stars(&text[found.start()..end]);
+            from = end;
         }
         if from == 0 {
             text.into()
@@ -1317,7 +1360,7 @@ impl Secrets {
                         && place.start <= span.range().start
                         && span.range().end <= place.end
                 };
-                if self.places.iter().any(within) {
+                if self.too_many || self.places.iter().any(within) {
                     *text = stars(text);
                 } else if let std::borrow::Cow::Owned(masked) = self.mask(text) {
                     *text = masked;
@@ -1362,6 +1405,9 @@ impl Secrets {
         let mut places: Vec<&Range<usize>> = here.map(|(_, place)| place).collect();
         places.sort_by_key(|place| place.start);
         let content = |range: Range<usize>| text.content.get(range).unwrap_or_default();
+        if self.too_many {
+            return stars(content(range));
+        }
         for place in places {
             let (start, end) = (
                 place.start.clamp(from, range.end),
@@ -1419,6 +1465,28 @@ mod tests {
             secrets.mask("is the value of a variable"),
             "is ***********************"
         );
+    }
+
+    #[test]
+    fn a_long_secret_is_masked_to_the_end_of_its_line() {
+        let long = "x1".repeat(100);
+        let (_, secrets) = secrets(&format!("A={long}"), &long);
+        let masked = secrets.mask(&format!("a {long}\nb")).into_owned();
+        assert_eq!(masked, format!("a {}\nb", "*".repeat(200)));
+    }
+
+    #[test]
+    fn of_too_many_secrets_nothing_is_shown() {
+        let content: String = (0..10_000)
+            .map(|number| format!("line {number}\n"))
+            .collect();
+        let (text, secrets) = secrets(&format!("{content}\nB=plain"), &content);
+        assert!(secrets.too_many && secrets.bytes <= SOUGHT);
+        let end = text.content.len();
+        assert_eq!(secrets.excerpt(&text, end - 5..end), "*****");
+        let mut node = Node::string(Span::new(end - 5, end), "plain");
+        secrets.hide(&mut node, &[text]);
+        assert_eq!(node.as_str(), Some("*****"));
     }
 
     #[test]

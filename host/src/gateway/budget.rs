@@ -51,8 +51,8 @@ pub struct Held(Vec<OwnedSemaphorePermit>);
 impl Held {
     /// What the request has taken whose head this is.
     pub(super) fn of(head: &mut Parts) -> Self {
-        let held = head.extensions.remove::<Arc<Self>>();
-        held.and_then(Arc::into_inner).unwrap_or_default()
+        let taken = head.extensions.remove::<Arc<Self>>();
+        taken.and_then(Arc::into_inner).unwrap_or_default()
     }
 
     /// Takes more.

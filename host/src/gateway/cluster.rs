@@ -99,10 +99,10 @@ impl Labels {
     }
 
     /// The limits of a namespace, if they were asked for a moment ago, with or without success.
-    fn known_limits(&self, namespace: &str) -> Option<Option<Arc<Value>>> {
+    fn known_limits(&self, namespace: &str) -> Option<Limits> {
         let known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, limits) = known.get(namespace)?;
-        (at.elapsed() < LIMITS_FOR).then(|| limits.clone())
+        let known = known.get(namespace);
+        known.filter(|(at, _)| at.elapsed() < LIMITS_FOR).cloned()
     }
 
     fn remember_limits(&self, namespace: String, limits: Option<Arc<Value>>) {
@@ -146,7 +146,7 @@ impl Facts for Labels {
 
     fn limits(&self, namespace: String) -> Found<'_, Value> {
         Box::pin(async move {
-            if let Some(limits) = self.known_limits(&namespace) {
+            if let Some((_, limits)) = self.known_limits(&namespace) {
                 return limits;
             }
             let (resource, selection) = (

@@ -88,7 +88,7 @@ impl Plugin {
     /// Answers a call of the engine.
     pub async fn answer(&self, mut head: Parts, body: Result<Bytes, Unread>) -> Reply {
         let at = Instant::now();
-        let held = Held::of(&mut head);
+        let taken = Held::of(&mut head);
         let body = match body {
             Ok(body) => body,
             Err(unread) => {
@@ -111,7 +111,7 @@ impl Plugin {
                 serde_json::json!({"Implements": ["authz"]}).to_string(),
             ),
             (&Method::POST, "/AuthZPlugin.AuthZReq") => {
-                verdict(StatusCode::OK, &self.authorize(at, held, body).await)
+                verdict(StatusCode::OK, &self.authorize(at, taken, body).await)
             }
             // What was allowed has happened.
             (&Method::POST, "/AuthZPlugin.AuthZRes") => verdict(StatusCode::OK, &Ruling::default()),

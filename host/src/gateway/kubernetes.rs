@@ -105,7 +105,7 @@ impl Webhook {
     /// Answers a request.
     pub async fn answer(&self, mut head: Parts, body: Result<Bytes, Unread>) -> Reply {
         let at = Instant::now();
-        let held = Held::of(&mut head);
+        let taken = Held::of(&mut head);
         let path = head.uri.path();
         let method = match path {
             "/validate" | "/v1/evaluate" => Method::POST,
@@ -132,8 +132,8 @@ impl Webhook {
             "/openapi.json" => reply(StatusCode::OK, JSON, evaluate::OPENAPI),
             _ => match self.body(&head, body) {
                 Err(refused) => *refused,
-                Ok(body) if path == "/validate" => self.validate(at, held, &head.uri, body).await,
-                Ok(body) => self.evaluate(at, held, &head.uri, body).await,
+                Ok(body) if path == "/validate" => self.validate(at, taken, &head.uri, body).await,
+                Ok(body) => self.evaluate(at, taken, &head.uri, body).await,
             },
         }
     }

@@ -320,11 +320,11 @@ async fn connection<S, F, A>(
             if http.certified {
                 head.extensions.insert(Certified);
             }
-            let mut held = Held::default();
-            let whole = read(body, limits.body, &budget, &mut held);
+            let mut taken = Held::default();
+            let whole = read(body, limits.body, &budget, &mut taken);
             let body = tokio::time::timeout(limits.patience, whole).await;
             let body = body.unwrap_or(Err(Unread::TooSlow));
-            head.extensions.insert(Arc::new(held));
+            head.extensions.insert(Arc::new(taken));
             Ok::<_, Infallible>(answer(head, body).await)
         }
     });
@@ -378,7 +378,7 @@ fn open_files(connections: usize) -> usize {
     if limit.current.is_some_and(|current| current < needed) {
         let before = limit.current;
         limit.current = Some(limit.maximum.map_or(needed, |most| most.min(needed)));
-        if setrlimit(Resource::Nofile, limit.clone()).is_err() {
+        if setrlimit(Resource::Nofile, limit).is_err() {
             limit.current = before;
         }
     }

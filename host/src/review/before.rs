@@ -1,6 +1,6 @@
 //! What was found in an object before an update.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::constraint::{Constraint, Subject};
 use crate::engine::contract::{Check, Finding, Outcome, Verdict};
@@ -16,7 +16,11 @@ pub(super) fn previous(object: &Object) -> Option<Object> {
     let text = Text::new(&object.identity.name, request.previous.as_deref()?);
     let reading = source::read_text(&text.into(), &object.identity.name, None);
     let mut objects = reading.objects.into_iter();
-    let mut previous = objects.find(|previous| previous.kind == object.kind)?;
+    let same = |previous: &Object| {
+        let (one, other) = (&previous.identity, &object.identity);
+        previous.kind == object.kind && one.group == other.group && one.kind == other.kind
+    };
+    let mut previous = objects.find(same)?;
     previous.identity = std::sync::Arc::clone(&object.identity);
     previous.written = Written {
         namespace: object.written.namespace.clone(),
@@ -29,8 +33,8 @@ pub(super) fn previous(object: &Object) -> Option<Object> {
 /// What a policy found in an object before an update.
 pub(super) struct Before<'a> {
     object: &'a Object,
-    /// How often each was found.
-    found: HashMap<Key, usize>,
+    /// For each that was found, the secrets there.
+    found: HashMap<Key, Vec<BTreeSet<String>>>,
 }
 
 /// The rule, the place by names, whether it is certain, and what is the matter.
@@ -43,25 +47,25 @@ impl<'a> Before<'a> {
         for check in checks {
             if let Outcome::Found(findings) = &check.outcome {
                 for finding in findings {
-                    *found
+                    found
                         .entry(key(&check.rule, finding, &object.document))
-                        .or_default() += 1;
+                        .or_insert_with(Vec::new)
+                        .push(secrets(finding, &object.document));
                 }
             }
         }
         Self { object, found }
     }
 
-    /// Whether the same was found before. What was found once accounts for one finding.
+    /// Whether the same was found before, with no other secret. What was found once accounts for
+    /// one finding.
     pub(super) fn accounts_for(&mut self, rule: &str, finding: &Finding, document: &Node) -> bool {
-        let known = self.found.get_mut(&key(rule, finding, document));
-        match known {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
-            }
-            _ => false,
-        }
+        let Some(known) = self.found.get_mut(&key(rule, finding, document)) else {
+            return false;
+        };
+        let now = secrets(finding, document);
+        let at = known.iter().position(|before| now.is_subset(before));
+        at.map(|at| known.swap_remove(at)).is_some()
     }
 
     /// Whether a constraint lets pass what was so before: it has to have applied then too.
@@ -75,8 +79,31 @@ fn key(rule: &str, finding: &Finding, document: &Node) -> Key {
         rule.to_owned(),
         by_name(&finding.path, document),
         finding.verdict == Verdict::Fail,
-        finding.message.clone(),
+        message(finding),
     )
+}
+
+/// What is said of a finding. Of a secret, the line and the length are left out: the secret itself
+/// is compared.
+fn message(finding: &Finding) -> String {
+    let mut message = finding.message.clone();
+    if finding.sensitive {
+        message.retain(|c| !c.is_ascii_digit());
+    }
+    message
+}
+
+/// The secrets at the place of a finding: the value, or of a text with lines what looks like one.
+fn secrets(finding: &Finding, document: &Node) -> BTreeSet<String> {
+    let found = document.at(&finding.path).filter(|_| finding.sensitive);
+    let text = found.as_ref().and_then(|found| found.node.as_str());
+    let text = text.unwrap_or_default().trim();
+    if text.contains('\n') {
+        let secrets = source::secrets(text).into_iter();
+        secrets.map(|secret| secret.value).collect()
+    } else {
+        [text.to_owned()].into()
+    }
 }
 
 /// A JSON Pointer with the names of named items in place of their indices, which shift when an

@@ -56,6 +56,7 @@ fn add<'a>(
     let request = Arc::new(request);
     let before = reading.objects.len();
     let typed = typed(object, asked)?;
+    agrees(object, asked)?;
     if typed.text("apiVersion").is_none() || typed.text("kind").is_none() {
         let message = "this object has no apiVersion and kind, and request.kind does not say them";
         return Err((object, message.into()));
@@ -97,12 +98,32 @@ fn typed<'a>(object: &'a Node, asked: &'a Node) -> Result<Node, (&'a Node, Strin
     Ok(object_with_kind)
 }
 
+/// An object that lies elsewhere than the request says would be judged by what applies there.
+fn agrees<'a>(object: &'a Node, asked: &Node) -> Result<(), (&'a Node, String)> {
+    let metadata = object.get("metadata");
+    let own = metadata.and_then(|metadata| metadata.get("namespace"));
+    let of_request = asked.text("namespace").unwrap_or_default();
+    match own.filter(|own| own.as_str().is_some_and(|own| !own.is_empty())) {
+        Some(own) if !of_request.is_empty() && own.as_str() != Some(of_request) => {
+            let message = format!(
+                "the namespace of the object is not {of_request}, as request.namespace says; an API server sends the same in both"
+            );
+            Err((own, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The name of an object; options have none of their own, and an object that is created gets its
 /// namespace from the request.
 fn identity(own: &Identity, document: &Node, asked: &Node) -> Identity {
     let of_request = |key| asked.text(key).filter(|text| !text.is_empty());
     let metadata = document.get("metadata");
-    let says = |key| metadata.and_then(|metadata| metadata.text(key)).is_some();
+    let says = |key| {
+        metadata
+            .and_then(|metadata| metadata.text(key))
+            .is_some_and(|text| !text.is_empty())
+    };
     let mut identity = own.clone();
     if !says("name")
         && let Some(name) = of_request("name")

@@ -193,6 +193,7 @@ fn identity(kind: &Kind, document: &Node, of_file: &str) -> Identity {
     let text = |key| {
         metadata
             .and_then(|metadata| metadata.text(key))
+            .filter(|text| !text.is_empty())
             .map(str::to_owned)
     };
     // A configuration is no object of the API: its name is that of its file.
@@ -200,7 +201,8 @@ fn identity(kind: &Kind, document: &Node, of_file: &str) -> Identity {
         || kind.group == "audit.k8s.io"
         || kind.name == "EncryptionConfig";
     let name = text("name")
-        .or_else(|| text("generateName"))
+        // The API server will add some characters to it: it is not the name of another object.
+        .or_else(|| Some(text("generateName")? + "*"))
         .or_else(|| is_configuration.then(|| of_file.to_owned()))
         .unwrap_or_else(|| "(without name)".into());
     Identity {

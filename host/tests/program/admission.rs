@@ -197,3 +197,115 @@ fn what_was_so_before_an_update_passes_where_only_what_is_new_counts() {
         (&"all".into(), &false.into())
     );
 }
+
+/// A review of a `ConfigMap`, as it was before an update if that is given.
+fn config_map(metadata: &str, new: &str, old: Option<&str>) -> String {
+    let map = |value: &str| {
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{{metadata}}}, "data": {{"password": {0}, "app.properties": {0}}}}}"#,
+            Value::from(value)
+        )
+    };
+    let (operation, old) = match old {
+        Some(old) => ("UPDATE", map(old)),
+        None => ("CREATE", "null".into()),
+    };
+    format!(
+        r#"{{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {{"uid": "1", "operation": "{operation}", "namespace": "shop",
+        "kind": {{"group": "", "version": "v1", "kind": "ConfigMap"}}, "object": {}, "oldObject": {old}}}}}"#,
+        map(new)
+    )
+}
+
+const SECRETS: &str = "apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: new}\nspec: {policy: hardcoded-secret, onlyNew: true, match: {excludedNamespaces: [free]}}\n";
+
+/// Another secret of the same length in the same place is new; the same one on another line is not.
+#[test]
+fn another_secret_in_the_place_of_an_old_one_is_new() {
+    let text = |lines: &[&str]| lines.join("\n") + "\n";
+    let old = text(&[
+        "a=1",
+        "db.password=hunter2hunterX9",
+        "api.token=Zx81kQpLm27vTr",
+    ]);
+    for (new, code) in [
+        (old.clone(), 0),
+        (
+            text(&[
+                "a=1",
+                "b=2",
+                "db.password=hunter2hunterX9",
+                "api.token=Zx81kQpLm27vTr",
+            ]),
+            0,
+        ),
+        // Less is no worse.
+        (text(&["a=1", "db.password=hunter2hunterX9"]), 0),
+        (text(&["a=1", "db.password=hunter3hunterX9"]), 1),
+        (old.clone() + "other.password=hunter4hunterX9\n", 1),
+    ] {
+        let review = config_map(r#""name": "a", "namespace": "shop""#, &new, Some(&old));
+        let folder = folder(&[("review.json", &review), ("new.yaml", SECRETS)]);
+        let (exit, told) = report(folder.path(), &["eval", "review.json", "-c", "new.yaml"]);
+        assert_eq!(exit, code, "{new}: {told:#}");
+    }
+    let one = |new, code| {
+        let review = config_map(r#""name": "a""#, new, Some("hunter2hunterX9"));
+        let folder = folder(&[("review.json", &review), ("new.yaml", SECRETS)]);
+        let (exit, told) = report(folder.path(), &["eval", "review.json", "-c", "new.yaml"]);
+        assert_eq!(exit, code, "{new}: {told:#}");
+    };
+    one("hunter2hunterX9", 0);
+    one("hunter3hunterX9", 1);
+}
+
+/// What a user writes to be taken for something else is judged as what it is, or refused.
+#[test]
+fn an_object_cannot_pass_for_another() {
+    let exception = "---\napiVersion: stridegate.dev/v1\nkind: Exception\nmetadata: {name: legacy}\nspec: {policy: hardcoded-secret, match: {name: billing}, expires: 2099-01-01, reason: it is a test}\n";
+    let rules = format!("{SECRETS}{exception}");
+    let secret = "hunter2hunterX9";
+    let created = |metadata: &str| config_map(metadata, secret, None);
+    let lists = created(r#""name": "a""#).replacen(
+        r#""kind": "ConfigMap", "metadata""#,
+        r#""kind": "List", "metadata""#,
+        1,
+    );
+    let status = created(r#""name": "a""#)
+        .replace(r#""uid": "1""#, r#""uid": "1", "subResource": "status""#);
+    for (review, code) in [
+        (created(r#""name": "billing", "namespace": "shop""#), 0),
+        (created(r#""name": "a", "namespace": "shop""#), 1),
+        // Its name will be another.
+        (created(r#""generateName": "billing""#), 1),
+        (created(r#""name": "", "generateName": "billing""#), 1),
+        // What applies elsewhere does not apply here.
+        (created(r#""name": "a", "namespace": "free""#), 2),
+        (lists, 2),
+        (status, 1),
+    ] {
+        let folder = folder(&[("review.json", &review), ("rules.yaml", &rules)]);
+        let (exit, told) = report(folder.path(), &["eval", "review.json", "-c", "rules.yaml"]);
+        assert_eq!(exit, code, "{review}: {told:#}");
+    }
+}
+
+/// What was there before is what the API server says that it was, of the same kind.
+#[test]
+fn an_old_object_of_another_kind_excuses_nothing() {
+    let a = r#"{"name": "a", "securityContext": {"runAsUser": 0, "runAsNonRoot": false}}"#;
+    let pod = update(a, a);
+    let deployment = pod.replace(
+        r#""oldObject": {"apiVersion": "v1", "kind": "Pod""#,
+        r#""oldObject": {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {"containers": []}}}, "x": 1"#,
+    );
+    for (review, code) in [
+        (pod.clone(), 0),
+        (deployment, 1),
+        (pod.replace("UPDATE", "CREATE"), 1),
+    ] {
+        let folder = folder(&[("review.json", &review), ("new.yaml", ONLY_NEW)]);
+        let (exit, told) = report(folder.path(), &["eval", "review.json", "-c", "new.yaml"]);
+        assert_eq!(exit, code, "{review}: {told:#}");
+    }
+}

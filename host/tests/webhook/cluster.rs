@@ -513,10 +513,5 @@ fn a_large_cluster_is_scanned_in_bounded_memory() {
         highest
     };
     let (few, many) = (scanned(2_000), scanned(20_000));
-    eprintln!(
-        "2,000 objects: {} MiB, 20,000: {} MiB",
-        few >> 20,
-        many >> 20
-    );
     assert!(many < few + (48 << 20), "{few} bytes became {many}");
 }

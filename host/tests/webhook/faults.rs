@@ -161,3 +161,39 @@ fn a_peer_that_breaks_off_is_forgotten() {
     let _ = silent.read_to_end(&mut rest);
     assert!(webhook.validate(&review(&pod("a", "test", 7))).0);
 }
+
+/// A user who may write a `ConfigMap` may not keep others from writing theirs: whatever is in it,
+/// it is answered, and others are meanwhile.
+#[test]
+fn a_large_object_made_to_be_slow_keeps_nobody_waiting() {
+    const SECRETS: &str = "---\napiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {name: secrets}\nspec: {policy: hardcoded-secret}\n";
+    let webhook = Webhook::start(&format!("{DENY}{SECRETS}"), &[]);
+    let lines = |line: &dyn Fn(usize) -> String| (0..20_000).map(line).collect::<String>();
+    let texts = [
+        "password=".repeat(60_000),
+        "-----BEGIN RSA PRIVATE KEY-----".repeat(20_000),
+        "\"".repeat(600_000),
+        lines(&|_| "-----BEGIN PRIVATE KEY-----\n".into()),
+        lines(&|number| format!("db.password{number}=hunter{number}xQ\n")),
+        lines(&|number| format!("k{number}=QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo{number}\n")),
+        lines(&|_| "a=b ".into()),
+    ];
+    std::thread::scope(|scope| {
+        for text in &texts {
+            let mut caller = webhook.caller();
+            scope.spawn(move || {
+                let mut map = pod("a", "test", 7);
+                map["kind"] = "ConfigMap".into();
+                map["data"] = serde_json::json!({"a": text, "password": text});
+                let body = review(&map).replace(r#""kind":"Pod""#, r#""kind":"ConfigMap""#);
+                let answer = caller.ask("POST", "/validate?timeout=10s", "application/json", &body);
+                assert_eq!(answer.status, 200, "{}", answer.body);
+                assert!(!verdict(&answer.json()).0, "{:.99}", answer.body);
+            });
+        }
+        for _ in 0..20 {
+            assert!(!webhook.validate(&review(&pod("a", "test", 0))).0);
+        }
+    });
+    assert!(webhook.validate(&review(&pod("a", "test", 7))).0);
+}

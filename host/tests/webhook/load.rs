@@ -1,5 +1,7 @@
 //! Many at once: connections, large bodies, and sets and certificates that change meanwhile.
 
+#![allow(clippy::print_stderr, reason = "what was measured is of interest")]
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
