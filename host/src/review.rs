@@ -1477,9 +1477,8 @@ mod tests {
 
     #[test]
     fn of_too_many_secrets_nothing_is_shown() {
-        let content: String = (0..10_000)
-            .map(|number| format!("line {number}\n"))
-            .collect();
+        let lines: Vec<String> = (0..10_000).map(|number| format!("line {number}")).collect();
+        let content = lines.join("\n");
         let (text, secrets) = secrets(&format!("{content}\nB=plain"), &content);
         assert!(secrets.too_many && secrets.bytes <= SOUGHT);
         let end = text.content.len();

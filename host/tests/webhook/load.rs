@@ -146,9 +146,10 @@ fn large_bodies_are_judged_in_bounded_memory() {
     let (allowed, said) = webhook.validate(&large(7, 3 << 20));
     assert!(allowed || is_late(&said), "{said}");
     let before = webhook.program.memory();
-    let lines: String = (0..60_000)
-        .map(|number| format!("key{number}: value{number}\n"))
+    let lines: Vec<String> = (0..60_000)
+        .map(|number| format!("key{number}: value{number}"))
         .collect();
+    let lines = lines.join("\n");
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "test"},
         "data": {"a": lines, "b": lines}});
     let many: Vec<_> = (0..40_000)
