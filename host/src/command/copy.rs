@@ -1,8 +1,9 @@
+use anyhow::bail;
 use clap::Args;
 
 use super::push;
 use super::registry::{Output, RegistryArgs, reference, say_notices};
-use crate::registry::Reference;
+use crate::registry::{Reference, Wanted};
 use crate::review::Decision;
 
 /// Copy an artifact and its signatures to another repository
@@ -35,7 +36,14 @@ pub(super) struct Copy {
 impl Copy {
     pub(super) fn run(self) -> anyhow::Result<Decision> {
         let registry = self.registry.open(None)?;
-        let tag = self.to.wanted.tag();
+        let tag = match &self.to.wanted {
+            Wanted::Any => None,
+            Wanted::Tag(tag) => Some(tag.as_str()),
+            Wanted::Digest(..) | Wanted::Requirement(_) => bail!(
+                "{}: a copy goes to a tag, as :1.2.0; without one it keeps that of what is copied",
+                self.to
+            ),
+        };
         let to = &self.to.repository;
         let pushed = registry.copy(&self.from, to, tag, self.moving, self.force)?;
         push::write(&self.to, &pushed, self.output)?;

@@ -19,6 +19,7 @@ use crate::registry::{
     version_of_tag,
 };
 use crate::review::Decision;
+use crate::source::nearest;
 use crate::threat::{MODEL_IN_BUNDLE, Model};
 
 /// Push a policy to a registry, or several with their constraints as one bundle
@@ -196,12 +197,19 @@ fn open(
     if let Some((_, bytes)) = bundled.filter(|_| !Path::new(name).exists()) {
         return Policy::load(engine, cache, Bytes::Borrowed(bytes), "bundled");
     }
-    let advice = if Path::new(name).exists() {
-        ""
-    } else {
-        "; stridegate policies lists the bundled ones"
+    let advice = || {
+        let known: Vec<&str> = pack_of_program.iter().map(|(known, _)| *known).collect();
+        let near = nearest(name, &known);
+        let near = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
+        if Path::new(name).exists() {
+            format!("{name} cannot be read")
+        } else {
+            format!(
+                "{name} is no file and no policy; {near}stridegate policies lists the bundled ones"
+            )
+        }
     };
-    let bytes = std::fs::read(name).with_context(|| format!("{name} cannot be read{advice}"))?;
+    let bytes = std::fs::read(name).with_context(advice)?;
     Policy::load(engine, cache, Bytes::Owned(bytes), name)
         .map_err(|error| anyhow!("{name} {error:#}"))
 }

@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
@@ -175,26 +175,27 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// Shows on a terminal how far downloads have come.
 fn meter() -> Meter {
     let started = Instant::now();
+    let last = Mutex::new(String::new());
     let show = move |meter: &Meter| {
+        // Several downloads come at a time, and the last line has to be the newest.
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let [complete, artifacts] =
             [&meter.complete, &meter.artifacts].map(|counter| counter.load(Ordering::Relaxed));
         if started.elapsed() < PATIENCE || artifacts == 0 {
             return;
         }
-        let line = format!(
-            "{complete} of {artifacts} artifacts pulled ({} KiB)",
-            meter.bytes.load(Ordering::Relaxed) >> 10
-        );
-        // The last line makes room for what comes after it.
+        // Nothing makes room for what comes after it.
         let line = if complete == artifacts {
             String::new()
         } else {
-            line
+            let bytes = meter.bytes.load(Ordering::Relaxed) >> 10;
+            format!("{complete} of {artifacts} artifacts pulled ({bytes} KiB)")
         };
-        let _ = std::io::Write::write_all(
-            &mut std::io::stderr(),
-            format!("\r\u{1b}[K{line}").as_bytes(),
-        );
+        if line != *last {
+            let text = format!("\r\u{1b}[K{line}");
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+            *last = line;
+        }
     };
     Meter {
         show: std::io::stderr()

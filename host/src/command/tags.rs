@@ -1,9 +1,10 @@
 use std::io::Write as _;
 
+use anyhow::ensure;
 use clap::Args;
 
 use super::registry::{Output, RegistryArgs, reference};
-use crate::registry::Reference;
+use crate::registry::{Reference, SCHEME, Wanted};
 use crate::report::plain;
 use crate::review::Decision;
 
@@ -28,10 +29,13 @@ pub(super) struct Tags {
 
 impl Tags {
     pub(super) fn run(self) -> anyhow::Result<Decision> {
-        let mut tags = self
-            .registry
-            .open(None)?
-            .tags(&self.repository.repository)?;
+        let repository = &self.repository.repository;
+        ensure!(
+            self.repository.wanted == Wanted::Any,
+            "{}: all tags of a repository are listed; ask for {SCHEME}{repository}, or see one with stridegate inspect",
+            self.repository
+        );
+        let mut tags = self.registry.open(None)?.tags(repository)?;
         tags.retain(|tag| self.all || !tag.starts_with("sha256-"));
         let text = match self.output {
             Output::Text => tags

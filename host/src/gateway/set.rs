@@ -405,6 +405,9 @@ impl Live {
             })
             .await;
             let renewal = renewal.unwrap_or_else(|error| Renewal::Kept(vec![error.to_string()]));
+            if renewal != Renewal::Same {
+                renewed(&renewal);
+            }
             match &renewal {
                 Renewal::Same if asked => say("reload: nothing has changed"),
                 Renewal::Same => {}
@@ -426,9 +429,6 @@ impl Live {
                         say(&format!("reload: {wrong}"));
                     }
                 }
-            }
-            if renewal != Renewal::Same {
-                renewed(&renewal);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{Digest, Pinned, Reference, Wanted, version_of_tag};
@@ -12,6 +12,49 @@ pub const LOCK_FILE: &str = "stridegate.lock";
 
 /// The version of its format.
 const FORMAT: u32 = 1;
+
+/// Reads the text of a lock; the error begins with the line.
+fn parse(text: &str) -> anyhow::Result<Content> {
+    ensure!(
+        !text.trim().is_empty(),
+        "line 1: is empty; take it from version control, or remove it and stridegate lock writes it anew"
+    );
+    let marks = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+    let is_mark = |line: &str| marks.iter().any(|mark| line.starts_with(mark));
+    if let Some(index) = text.lines().position(is_mark) {
+        bail!(
+            "line {}: holds both sides of a merge; take one of them, and stridegate lock settles what is missing",
+            index + 1
+        );
+    }
+    let content: Content = serde_json::from_str(text).map_err(|error| {
+        let (line, why) = (error.line(), error.to_string());
+        let why = why.split(" at line ").next().unwrap_or_default().to_owned();
+        anyhow!("line {line}: is no lock: {why}; take it from version control, or remove it and stridegate lock writes it anew")
+    })?;
+    for (index, locked) in content.artifacts.iter().enumerate() {
+        let line = || {
+            let named = format!("{:?}", locked.reference);
+            let lines = text.lines().enumerate();
+            let found = lines.filter(|(_, line)| line.contains(&named));
+            found.last().map_or(1, |(line, _)| line + 1)
+        };
+        locked
+            .reference
+            .parse::<Reference>()
+            .with_context(|| format!("line {}", line()))?;
+        let before = &content.artifacts[..index];
+        ensure!(
+            before
+                .iter()
+                .all(|other| other.reference != locked.reference),
+            "line {}: {} is locked twice; remove one",
+            line(),
+            locked.reference
+        );
+    }
+    Ok(content)
+}
 
 /// What references stood for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +113,7 @@ impl Lock {
         let name = file.display();
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{name} cannot be read; stridegate lock writes it"))?;
-        let content: Content = serde_json::from_str(&text)
-            .with_context(|| format!("{name} is no lock; stridegate lock writes it anew"))?;
+        let content = parse(&text).with_context(|| name.to_string())?;
         ensure!(
             content.version == FORMAT,
             "{name} has the format {}, and this program reads {FORMAT}",

@@ -10,6 +10,7 @@ use super::{
     Digest, Found, Lock, Locked, Reference, Registry, Repository, SCHEME, Shared, Signer, Wanted,
     version_of_tag,
 };
+use crate::source::nearest;
 
 /// What a reference stands for.
 #[derive(Clone, Debug)]
@@ -103,13 +104,7 @@ impl Shared {
             Wanted::Any => bail!(
                 "names no version; add one as :1.2.0, @sha256:… or #^1.2, stridegate tags {reference} shows what is there"
             ),
-            Wanted::Tag(tag) => {
-                let found = remote.tagged(repository, tag).await?;
-                (
-                    Some(tag.clone()),
-                    found.with_context(|| self.absent(repository, tag))?,
-                )
-            }
+            Wanted::Tag(tag) => (Some(tag.clone()), self.tagged(repository, tag).await?),
             Wanted::Digest(tag, digest) => {
                 let found = remote.addressed(repository, digest).await?;
                 (tag.clone(), found.context("is not in the registry")?)
@@ -120,9 +115,8 @@ impl Shared {
                 let tag = tag.with_context(|| {
                     format!("no tag is a version that meets {requirement}; stridegate tags {SCHEME}{repository} shows what is there")
                 })?;
-                let found = remote.tagged(repository, &tag).await?;
-                let absent = || self.absent(repository, &tag);
-                (Some(tag.clone()), found.with_context(absent)?)
+                let found = self.tagged(repository, &tag).await?;
+                (Some(tag), found)
             }
         };
         // What was signed as one version is not taken for another.
@@ -142,12 +136,31 @@ impl Shared {
         })
     }
 
-    fn absent(&self, repository: &Repository, tag: &str) -> String {
-        if self.remote.offline {
-            return format!("the tag {tag} is not among what was pulled; leave --offline out");
+    /// What a tag stands for, which has to be there.
+    async fn tagged(&self, repository: &Repository, tag: &str) -> anyhow::Result<Found> {
+        match self.remote.tagged(repository, tag).await? {
+            Some(found) => Ok(found),
+            None => bail!(self.absent(repository, tag).await),
+        }
+    }
+
+    /// That a tag is not there, and what was meant, if that can be told.
+    async fn absent(&self, repository: &Repository, tag: &str) -> String {
+        let remote = &self.remote;
+        let tags = match remote.tags(repository).await {
+            Ok(tags) => tags,
+            Err(error) => return format!("there is no tag {tag}: {error:#}"),
+        };
+        let known: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let near = nearest(tag, &known).map(|near| format!("; did you mean {near}?"));
+        let near = near.unwrap_or_default();
+        if remote.offline {
+            return format!(
+                "the tag {tag} is not among what was pulled; leave --offline out{near}"
+            );
         }
         format!(
-            "there is no tag {tag}; stridegate tags {SCHEME}{repository} shows those that are there"
+            "there is no tag {tag}{near}; stridegate tags {SCHEME}{repository} shows those that are there"
         )
     }
 }

@@ -50,6 +50,8 @@ impl Registry {
                 tasks.spawn(async move { (index, pull(shared, &reference).await) });
             }
             let mut pulled = tasks.join_all().await;
+            // What failed is no longer on its way either.
+            meter.settle();
             pulled.sort_by_key(|(index, _)| *index);
             pulled.into_iter().map(|(_, artifact)| artifact).collect()
         })

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::layout::{self, Document, INDEX, Index, MANIFEST, MAX_LAYER, MAX_MANIFEST, is_manifest};
 use super::store::Store;
 use super::transport::{Answer, Call, Target, Transport};
-use super::{Blob, Descriptor, Digest, Repository};
+use super::{Blob, Descriptor, Digest, Repository, SCHEME};
+use crate::source::nearest;
 
 /// What a request for a manifest accepts.
 const ACCEPTED: &str =
@@ -216,7 +217,14 @@ impl Remote {
         let mut tags = Vec::new();
         let mut call = Call::get(repository, "tags/list?n=1000".into());
         for _ in 0..MAX_PAGES {
-            let answer = self.transport.exchange(&call).await?.success(repository)?;
+            let answer = self.transport.exchange(&call).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                bail!(
+                    "{SCHEME}{repository} is no repository of the registry{}",
+                    self.near(repository).await
+                );
+            }
+            let answer = answer.success(repository)?;
             let page: Page = serde_json::from_slice(&answer.body)
                 .map_err(|_| anyhow!("the registry sent something else than a list of tags"))?;
             tags.extend(page.tags.unwrap_or_default());
@@ -226,6 +234,27 @@ impl Remote {
             call.target = next;
         }
         bail!("the registry's list of tags has no end")
+    }
+
+    /// Which repository may have been meant, where the registry tells which it has.
+    async fn near(&self, repository: &Repository) -> String {
+        #[derive(Deserialize)]
+        struct Catalog {
+            repositories: Vec<String>,
+        }
+        let call = Call {
+            target: Target::Registry("_catalog?n=1000".into()),
+            ..Call::get(repository, String::new())
+        };
+        let answer = self.transport.once(&call).await.ok();
+        let answer = answer.filter(|answer| answer.status.is_success());
+        let read = answer.and_then(|answer| serde_json::from_slice::<Catalog>(&answer.body).ok());
+        let known = read.map(|catalog| catalog.repositories).unwrap_or_default();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let near = nearest(&repository.path, &known);
+        let near =
+            near.map(|near| format!("; did you mean {SCHEME}{}/{near}?", repository.registry));
+        near.unwrap_or_default()
     }
 
     /// The manifests that are about another one.

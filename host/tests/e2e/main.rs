@@ -4,6 +4,9 @@
 mod docker;
 mod kubernetes;
 #[cfg(all(feature = "gateway", feature = "registry"))]
+#[path = "../program/readme.rs"]
+mod readme;
+#[cfg(all(feature = "gateway", feature = "registry"))]
 mod registry;
 #[path = "../shared/mod.rs"]
 mod shared;

@@ -252,76 +252,75 @@ fn a_registry_with_a_login() {
     );
 }
 
+/// Digests by their order: what they are changes with each policy.
+#[derive(Default)]
+struct Digests(Vec<String>);
+
+impl Digests {
+    fn normalize(&mut self, text: &str) -> String {
+        let mut parts = text.split("sha256:");
+        let mut normal = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let is_digit = |character: &char| character.is_ascii_hexdigit();
+            let hex: String = part.chars().take_while(is_digit).collect();
+            let known = self.0.iter().position(|digest| *digest == hex);
+            let number = known.unwrap_or_else(|| {
+                self.0.push(hex.clone());
+                self.0.len() - 1
+            });
+            normal += &format!("sha256:<{number}>{}", &part[hex.len()..]);
+        }
+        normal
+    }
+}
+
+/// What the README shows from push to rollback is what a user sees, word for word: only digests
+/// and the port of the registry are others.
 #[test]
-fn from_push_to_enforced_rollback() {
+fn the_sessions_in_the_readme_are_real() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).expect("there is a README");
+    let (_, chapter) = readme
+        .split_once("\n## Policies in a registry\n")
+        .expect("the README has the chapter");
+    let chapter = chapter.split("\n## ").next().unwrap_or_default();
     let world = World::start(Kind::Plain);
-    let target = world.reference("policies/root-user");
-    world.does(STRIDEGATE, &["keygen", "team"]);
-    world.does(STRIDEGATE, &["push", &target, &component("root-user")]);
-    let trust = format!(
-        "apiVersion: stridegate.dev/v1\nkind: Trust\nspec:\n  rules:\n    - {{prefix: {}/policies, keys: [team.pub]}}\n",
-        world.address
-    );
-    fs::write(world.path("trust.yaml"), trust).expect("the folder can be written");
-    let constraint = format!(
-        "apiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {{name: a}}\nspec: {{policy: '{target}#^0.1'}}\n"
-    );
-    fs::write(world.path("rules.yaml"), constraint).expect("the folder can be written");
-    fs::write(world.path("Dockerfile"), "FROM scratch\nUSER 0\n").expect("it can be written");
-    let eval = [
-        "eval",
-        "Dockerfile",
-        "-c",
-        "rules.yaml",
-        "--trust",
-        "trust.yaml",
-    ];
-    let (_, _, stderr) = world.run(
-        STRIDEGATE,
-        &["pull", &format!("{target}:0.1.0"), "--trust", "trust.yaml"],
-    );
-    assert!(stderr.contains("is not signed"), "{stderr}");
-    let code = |arguments: &[&str]| {
+    let port = world.address.rsplit_once(':').expect("it has a port").1;
+    let [shown_host, host] = ["localhost:5000".to_owned(), format!("localhost:{port}")];
+    fs::create_dir(world.path("bin")).expect("the folder can be written");
+    std::os::unix::fs::symlink(STRIDEGATE, world.path("bin/stridegate")).expect("it can be linked");
+    let others = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{others}", world.path("bin").display());
+    let (mut of_readme, mut of_run) = (Digests::default(), Digests::default());
+    let mut exports = String::new();
+    let mut ran = 0;
+    for session in super::readme::sessions(chapter) {
+        if session.command.starts_with("export ") {
+            exports += &format!("{}\n", session.command);
+            continue;
+        }
+        let command = session.command.replace(&shown_host, &host);
+        let shown = of_readme.normalize(&session.shown);
+        // A file that is shown is one that the user has.
+        if let Some(file) = command.strip_prefix("cat ") {
+            let file = world.path(file);
+            fs::create_dir_all(file.parent().expect("it lies in a folder"))
+                .expect("the folder can be written");
+            let content = session.shown.replace(&shown_host, &host);
+            fs::write(file, content + "\n").expect("the folder can be written");
+        }
+        let script = format!("exec 2>&1\n{exports}{command}");
         let output = world
-            .command(STRIDEGATE, arguments)
+            .command("sh", &["-c", &script])
+            .env("PATH", &path)
             .output()
-            .expect("it can be started");
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-        )
-    };
-    assert_eq!(code(&eval).0, Some(2));
-    world.does(
-        STRIDEGATE,
-        &["sign", &format!("{target}:0.1.0"), "--key", "team.key"],
-    );
-    assert_eq!(code(&eval).0, Some(1), "the policy is used, and finds root");
-    world.does(
-        STRIDEGATE,
-        &["lock", "-c", "rules.yaml", "--trust", "trust.yaml"],
-    );
-    let locked = [&eval[..], &["--locked"]].concat();
-    assert_eq!(code(&locked).0, Some(1));
-    // The registry offers something else under the same version; the lock holds.
-    world.does(
-        STRIDEGATE,
-        &[
-            "push",
-            &target,
-            &component("root-user"),
-            "--force",
-            "--annotation",
-            "a=b",
-        ],
-    );
-    world.forget();
-    assert_eq!(code(&eval).0, Some(2), "nobody signed the new one");
-    assert_eq!(
-        code(&locked).0,
-        Some(1),
-        "the locked one is still there, by its digest"
-    );
+            .expect("there is a shell");
+        let real = String::from_utf8(output.stdout).expect("the program writes UTF-8");
+        let real = of_run.normalize(&real.replace(&host, &shown_host));
+        super::readme::check(&session.command, &shown, &real);
+        ran += 1;
+    }
+    assert!(ran > 10, "the README shows too few sessions");
 }
 
 #[test]
@@ -362,66 +361,115 @@ fn what_oras_pushed_is_pulled() {
 }
 
 #[test]
+fn wkg_and_this_program_read_the_artifacts_of_each_other() {
+    if !is_installed("wkg") {
+        eprintln!("wkg is not installed, so that nothing of it was pulled");
+        return;
+    }
+    let world = World::start(Kind::Plain);
+    let file = component("root-user");
+    let bytes = fs::read(&file).expect("it is there");
+    let (ours, theirs) = (world.reference("a/ours"), world.reference("a/theirs:0.1.0"));
+    let image = |reference: &str| reference.trim_start_matches("oci://").to_owned();
+    let plain = ["--insecure", &world.address];
+    let push = ["oci", "push", &image(&theirs), &file];
+    world.does("wkg", &[&push[..], &plain].concat());
+    world.does(STRIDEGATE, &["pull", &theirs, "-d", "out"]);
+    let pulled = fs::read(world.path("out/theirs.wasm")).expect("it was written");
+    assert_eq!(pulled, bytes);
+    world.does(STRIDEGATE, &["push", &ours, &file]);
+    let ours = image(&format!("{ours}:0.1.0"));
+    let pull = ["oci", "pull", &ours, "--output", "ours.wasm"];
+    world.does("wkg", &[&pull[..], &plain].concat());
+    let pulled = fs::read(world.path("ours.wasm")).expect("it was written");
+    assert_eq!(pulled, bytes);
+}
+
+/// Whether the cosign that is installed is one that keeps signatures as referrers.
+fn cosign_makes_bundles(world: &World) -> bool {
+    let (_, stdout, stderr) = world.run("cosign", &["sign", "--help"]);
+    (stdout + &stderr).contains("--use-signing-config")
+}
+
+#[test]
 fn cosign_and_this_program_read_the_signatures_of_each_other() {
     if !is_installed("cosign") {
         eprintln!("cosign is not installed, so that no signature of it was checked here");
         return;
     }
     let world = World::start(Kind::Plain);
-    let (ours, theirs) = (world.reference("a/ours"), world.reference("a/theirs"));
-    for target in [&ours, &theirs] {
-        world.does(STRIDEGATE, &["push", target, &component("root-user")]);
-    }
     world.does(STRIDEGATE, &["keygen", "team"]);
-    world.does(
-        "cosign",
-        &["generate-key-pair", "--output-key-prefix", "cosign"],
-    );
-    let image = |target: &str| format!("{}:0.1.0", target.trim_start_matches("oci://"));
-    let (ours_image, theirs_image) = (image(&ours), image(&theirs));
+    let pair = ["generate-key-pair", "--output-key-prefix", "cosign"];
+    world.does("cosign", &pair);
+    let push = |name: &str| {
+        let target = world.reference(name);
+        world.does(STRIDEGATE, &["push", &target, &component("root-user")]);
+        let reference = format!("{target}:0.1.0");
+        let image = reference.trim_start_matches("oci://").to_owned();
+        (reference, image)
+    };
+    let makes_bundles = cosign_makes_bundles(&world);
     // A key of each signs with the other, so that each reads the other's key too.
-    let sign = [
-        "sign",
-        "--yes",
-        "--tlog-upload=false",
-        "--use-signing-config=false",
-        "--allow-http-registry",
-        "--key",
-        "team.key",
-        &theirs_image,
-    ];
-    world.does("cosign", &sign);
-    world.does(
-        STRIDEGATE,
-        &["sign", &format!("{ours}:0.1.0"), "--key", "cosign.key"],
-    );
-    world.forget();
-    world.does(
-        STRIDEGATE,
-        &["verify", &format!("{theirs}:0.1.0"), "--key", "team.pub"],
-    );
-    world.refuses(
-        &["verify", &format!("{theirs}:0.1.0"), "--key", "cosign.pub"],
-        "0 of 1",
-    );
-    let verify = |key, layout: &[&str]| {
+    let theirs: &[(&str, &[&str])] = if makes_bundles {
+        &[
+            ("a/bundle", &["--use-signing-config=false"]),
+            (
+                "a/tag",
+                &["--use-signing-config=false", "--new-bundle-format=false"],
+            ),
+        ]
+    } else {
+        &[("a/tag", &[])]
+    };
+    for (name, layout) in theirs {
+        let (reference, image) = push(name);
+        let sign = [
+            "sign",
+            "--yes",
+            "--tlog-upload=false",
+            "--allow-http-registry",
+        ];
+        let key = ["--key", "team.key", &image];
+        world.does("cosign", &[&sign[..], layout, &key].concat());
+        world.forget();
+        world.does(STRIDEGATE, &["verify", &reference, "--key", "team.pub"]);
+        let other = ["verify", &reference, "--key", "cosign.pub"];
+        world.refuses(&other, "0 of 1");
+    }
+    let verify = |key: &str, image: &str, layout: &str| {
         let arguments = [
             "verify",
             "--insecure-ignore-tlog=true",
             "--allow-http-registry",
+            layout,
             "--key",
             key,
-            &ours_image,
+            image,
         ];
-        world.run("cosign", &[&arguments[..], layout].concat())
+        world.run("cosign", &arguments)
     };
-    for layout in [
-        &["--new-bundle-format=true"][..],
-        &["--new-bundle-format=false"],
+    for (layout, asked) in [
+        ("both", "--new-bundle-format=false"),
+        ("both", "--new-bundle-format=true"),
+        ("tag", "--new-bundle-format=false"),
+        ("bundle", "--new-bundle-format=true"),
     ] {
-        let (succeeded, _, stderr) = verify("cosign.pub", layout);
-        assert!(succeeded, "{layout:?}: {stderr}");
-        let (succeeded, ..) = verify("team.pub", layout);
-        assert!(!succeeded, "{layout:?}: another key");
+        if layout == "bundle" && !makes_bundles {
+            continue;
+        }
+        let (reference, image) = push(&format!("b/{layout}"));
+        let sign = [
+            "sign",
+            &reference,
+            "--layout",
+            layout,
+            "--key",
+            "cosign.key",
+        ];
+        world.does(STRIDEGATE, &sign);
+        let (succeeded, _, stderr) = verify("cosign.pub", &image, asked);
+        assert!(succeeded, "{layout} {asked}: {stderr}");
+        let (succeeded, ..) = verify("team.pub", &image, asked);
+        assert!(!succeeded, "{layout} {asked}: another key");
     }
 }

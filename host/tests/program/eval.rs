@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use super::{Run, entries, folder, report, report_of, root, run, stridegate};
+use super::{Run, entries, folder, readme, report, report_of, root, run, stridegate};
 
 #[test]
 fn exit_codes_say_what_happened() {
@@ -658,34 +658,20 @@ fn policies_are_listed_and_explained() {
 #[test]
 fn the_session_in_the_readme_is_real() {
     let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
-    let blocks = readme
-        .split("```console\n")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("```"));
     let mut checked = 0;
-    for (block, _) in blocks {
-        for session in block.split("$ ").skip(1) {
-            let (command, shown) = session.split_once('\n').unwrap_or((session, ""));
-            let Some(arguments) = command.strip_prefix("stridegate ") else {
-                continue;
-            };
-            let arguments: Vec<&str> = arguments.split(' ').collect();
-            // What needs a server is shown by the end-to-end tests.
-            if !arguments
-                .iter()
-                .any(|argument| argument.starts_with("testdata/"))
-            {
-                continue;
-            }
-            let real = run(&root(), &arguments).stdout;
-            for part in shown.trim().split("\n[...]\n") {
-                assert!(
-                    real.contains(part.trim_end()),
-                    "{command} does not print:\n{part}\nbut:\n{real}"
-                );
-            }
-            checked += 1;
+    for session in readme::sessions(&readme) {
+        let Some(arguments) = session.command.strip_prefix("stridegate ") else {
+            continue;
+        };
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        // What needs a server is shown by the end-to-end tests.
+        let is_here = |argument: &&str| argument.starts_with("testdata/");
+        if !arguments.iter().any(is_here) {
+            continue;
         }
+        let real = run(&root(), &arguments).stdout;
+        readme::check(&session.command, &session.shown, &real);
+        checked += 1;
     }
     assert!(checked > 1, "the README shows too few sessions");
 }

@@ -8,6 +8,7 @@ mod deploy;
 mod eval;
 mod hostile;
 mod layers;
+mod readme;
 #[cfg(feature = "registry")]
 mod registry;
 mod threats;

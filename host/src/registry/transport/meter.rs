@@ -24,6 +24,13 @@ impl Meter {
         self.changed();
     }
 
+    /// That nothing more of what was asked for comes.
+    pub(in super::super) fn settle(&self) {
+        let artifacts = self.artifacts.load(Ordering::Relaxed);
+        self.complete.store(artifacts, Ordering::Relaxed);
+        self.changed();
+    }
+
     pub(in super::super) fn changed(&self) {
         if let Some(show) = &self.show {
             show(self);

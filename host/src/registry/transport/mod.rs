@@ -59,6 +59,8 @@ pub(super) struct Call<'a> {
 pub(super) enum Target {
     /// Below `/v2/REPOSITORY/`.
     Path(String),
+    /// Below `/v2/`.
+    Registry(String),
     /// Anywhere else.
     Url(Url),
 }
@@ -198,6 +200,11 @@ impl Transport {
         .await
     }
 
+    /// Makes a request once: what it is for can do without an answer.
+    pub(super) async fn once(&self, call: &Call<'_>) -> anyhow::Result<Answer> {
+        self.attempt(call).await.map_err(|failure| failure.error)
+    }
+
     /// Sends bytes: asks where to, and sends them there. If that fails both begin anew, as nobody
     /// knows what is left of the first.
     pub(super) async fn upload(
@@ -242,6 +249,9 @@ impl Transport {
             Target::Url(url) => url.clone(),
             Target::Path(path) => origin
                 .join(&format!("/v2/{}/{path}", call.repository.path))
+                .context("is no address")?,
+            Target::Registry(path) => origin
+                .join(&format!("/v2/{path}"))
                 .context("is no address")?,
         };
         refuse_plain(&origin, &url)?;

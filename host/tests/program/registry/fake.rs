@@ -1,6 +1,6 @@
 //! A small registry that keeps everything in memory and misbehaves on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -123,6 +123,12 @@ impl Fake {
             let key = (repository.to_owned(), name);
             state.manifests.insert(key, value.clone());
         }
+    }
+
+    /// Removes a tag.
+    pub(crate) fn remove(&self, repository: &str, tag: &str) {
+        let key = (repository.to_owned(), tag.to_owned());
+        self.state().manifests.remove(&key);
     }
 
     pub(crate) fn blob(&self, digest: &str) -> Vec<u8> {
@@ -273,8 +279,16 @@ fn answer(state: &mut State, request: &Request) -> Reply {
     if path.is_empty() {
         return reply(200, b"{}");
     }
+    if path == "_catalog" {
+        let names: BTreeSet<&String> = state.manifests.keys().map(|(name, _)| name).collect();
+        let body = serde_json::json!({"repositories": names}).to_string();
+        return reply(200, body.as_bytes());
+    }
     if let Some(repository) = path.strip_suffix("/tags/list") {
         let names = state.manifests.keys();
+        if !names.clone().any(|(known, _)| known == repository) {
+            return missing();
+        }
         let tags: Vec<&String> = names
             .filter(|(known, name)| known == repository && !name.contains(':'))
             .map(|(_, name)| name)

@@ -3,6 +3,7 @@
 mod artifacts;
 mod fake;
 mod faults;
+mod hasty;
 mod hostile;
 mod lock;
 mod routes;
