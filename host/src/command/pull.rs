@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::json;
 
@@ -95,7 +95,9 @@ impl Pull {
             );
         }
         for (file, bytes) in &all {
-            std::fs::create_dir_all(file.parent().unwrap_or(folder))?;
+            let parent = file.parent().unwrap_or(folder);
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{} cannot be made", parent.display()))?;
             write_file(file, bytes)?;
         }
         Ok(all.into_iter().map(|(file, _)| file).collect())

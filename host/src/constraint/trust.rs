@@ -46,6 +46,13 @@ pub fn read_trust(path: &Path) -> Result<Trust, Vec<Problem>> {
         let message = "has no rule, so that it would refuse everything; spec.rules lists them";
         problems.push(source.problem(Span::new(0, 0), message.into()));
     }
+    if let Some(rule) = trust.repeated() {
+        let message = format!(
+            "there are two rules for {}; put what they ask for into one",
+            rule.prefix
+        );
+        problems.push(source.problem(Span::new(0, 0), message));
+    }
     if problems.is_empty() {
         Ok(trust)
     } else {

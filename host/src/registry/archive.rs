@@ -137,13 +137,14 @@ impl Registry {
         let mut index = None;
         let mut is_marked = false;
         let mut archive = tar::Archive::new(input);
-        let broken = "is no tar archive, or is cut short";
-        for entry in archive.entries().context(broken)? {
-            let mut entry = entry.context(broken)?;
+        // Errors of tar show what the file holds, which may be no archive at all.
+        let broken = |_| anyhow!("is no tar archive, or is cut short");
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
             if entry.header().entry_type().is_dir() {
                 continue;
             }
-            let path = entry.path().context(broken)?.to_string_lossy().into_owned();
+            let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
             let path = path.trim_start_matches("./").to_owned();
             ensure!(
                 entry.header().entry_type().is_file(),
@@ -155,8 +156,8 @@ impl Registry {
                 entry.size() >> 20
             );
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).context(broken)?;
-            ensure!(bytes.len() as u64 == entry.size(), broken);
+            entry.read_to_end(&mut bytes).map_err(broken)?;
+            ensure!(bytes.len() as u64 == entry.size(), "is cut short");
             if path == MARK {
                 is_marked = true;
             } else if path == ENTRIES {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 
 use super::archive::add;
 use super::layout::{
@@ -111,19 +111,19 @@ pub(super) fn layer(manifest: &Manifest) -> anyhow::Result<&Descriptor> {
 
 /// Reads the archive of the files.
 pub(super) fn read_files(bytes: &[u8]) -> anyhow::Result<Files> {
-    let broken = "is a bundle whose files are no tar archive";
+    let broken = |_| anyhow!("is a bundle whose files are no tar archive");
     let mut archive = tar::Archive::new(bytes);
     let mut files = Files::new();
-    for entry in archive.entries().context(broken)? {
-        let mut entry = entry.context(broken)?;
-        let path = entry.path().context(broken)?.to_string_lossy().into_owned();
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
         ensure!(
             entry.header().entry_type().is_file(),
             "is a bundle with {path:?}, which is no file"
         );
         check_path(&path)?;
         let mut content = Vec::new();
-        entry.read_to_end(&mut content).context(broken)?;
+        entry.read_to_end(&mut content).map_err(broken)?;
         ensure!(
             files.insert(path.clone(), content).is_none(),
             "is a bundle with two files {path:?}"

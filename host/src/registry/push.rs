@@ -92,7 +92,6 @@ impl Shared {
                 "the version {version} is there, as {there}, and others may rely on it; push a higher version, or overwrite it with --force"
             );
         }
-        self.push_parts(repository, packed).await?;
         let mut all = vec![tags.tag.clone()];
         if tags.moving {
             let version = version.with_context(|| {
@@ -105,6 +104,7 @@ impl Shared {
             let others = self.remote.tags(repository).await.unwrap_or_default();
             all.extend(moving_tags(&version, &others));
         }
+        self.push_parts(repository, packed).await?;
         for tag in &all {
             self.remote
                 .push_manifest(repository, Some(tag), &packed.root)

@@ -1,8 +1,9 @@
 //! Whose signatures an artifact needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, anyhow};
+use reqwest::Url;
 use serde::Serialize;
 
 use super::layout::Document;
@@ -45,20 +46,49 @@ pub struct Signer {
 
 impl Trust {
     fn rule(&self, repository: &Repository) -> Option<&Rule> {
-        let name = repository.to_string();
+        let name = canonical(&repository.to_string());
         let covers = |rule: &&Rule| {
-            let rest = name.strip_prefix(rule.prefix.trim_end_matches('/'));
+            let prefix = canonical(rule.prefix.trim_end_matches('/'));
+            let rest = name.strip_prefix(prefix.as_str());
             rule.prefix == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let length = |rule: &&Rule| {
             if rule.prefix == "*" {
                 0
             } else {
-                rule.prefix.len()
+                canonical(&rule.prefix).len()
             }
         };
         self.rules.iter().filter(covers).max_by_key(length)
     }
+
+    /// The first rule whose prefix is that of one before it, in whatever spelling.
+    #[must_use]
+    pub fn repeated(&self) -> Option<&Rule> {
+        let mut seen = BTreeSet::new();
+        let mut rules = self.rules.iter();
+        rules.find(|rule| !seen.insert(canonical(rule.prefix.trim_end_matches('/'))))
+    }
+}
+
+/// A registry and a path in the one spelling in which they are compared: what reaches the same
+/// registry is covered by the same rule.
+fn canonical(name: &str) -> String {
+    let (registry, path) = match name.split_once('/') {
+        Some((registry, path)) => (registry, format!("/{path}")),
+        None => (name, String::new()),
+    };
+    let registry = match registry {
+        "index.docker.io" | "registry-1.docker.io" => "docker.io",
+        other => other,
+    };
+    // An address of the Internet can be written in several ways, too.
+    let url = Url::parse(&format!("https://{registry}/")).ok();
+    let host = url.as_ref().and_then(|url| {
+        let host = url.host_str()?.trim_end_matches('.');
+        Some(format!("{host}:{}", url.port_or_known_default()?))
+    });
+    host.unwrap_or_else(|| registry.to_lowercase()) + &path
 }
 
 /// What a signature has to be of, and who has to have made it.
@@ -337,6 +367,8 @@ mod tests {
                 Some("r.example/a"),
             ),
             (&["*"], "a", Some("*")),
+            (&["*", "R.Example:443/a"], "a", Some("R.Example:443/a")),
+            (&["r.example:80"], "a", None),
         ] {
             let trust = trust(prefixes);
             let rule = trust.rule(&repository(path));
@@ -345,6 +377,28 @@ mod tests {
                 found,
                 "{prefixes:?} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn one_registry_has_one_rule_however_it_is_written() {
+        for (one, other) in [
+            ("r.example/a", "R.EXAMPLE/a"),
+            ("r.example/a", "r.example:443/a"),
+            ("r.example/a", "r.example./a"),
+            ("docker.io/a", "index.docker.io/a"),
+            ("docker.io/a", "registry-1.docker.io/a"),
+            ("127.0.0.1:5000/a", "127.1:5000/a"),
+            ("[::1]:5000/a", "[0:0::1]:5000/a"),
+        ] {
+            assert_eq!(canonical(one), canonical(other));
+        }
+        for (one, other) in [
+            ("r.example/a", "r.example:5000/a"),
+            ("r.example/a", "r.example/A"),
+            ("r.example", "example"),
+        ] {
+            assert_ne!(canonical(one), canonical(other));
         }
     }
 

@@ -73,6 +73,11 @@ fn a_version_moves_the_shorter_tags_when_asked() {
     let pushed = desk.does(&["push", &target, "root-user", "--moving"]);
     assert!(pushed.contains("moved 0.1 and 0"), "{pushed}");
     assert_eq!(desk.does(&["tags", &target]), "0.1.0\n0\n0.1\n");
+    desk.fake.log();
+    let edge = desk.fake.reference("a/other:edge");
+    desk.refuses(&["push", &edge, "root-user", "--moving"], "edge is none");
+    let writes = desk.fake.log().into_iter();
+    assert_eq!(writes.filter(|one| one.method != "GET").count(), 0);
     let json = desk.does(&["inspect", &format!("{target}:0.1"), "-o", "json"]);
     let value: Value = serde_json::from_str(&json).expect("it is JSON");
     assert_eq!(
@@ -182,7 +187,7 @@ fn an_archive_that_was_changed_is_refused_whole() {
     changed[start + 100] ^= 1;
     desk.write("changed.tar", &changed);
     desk.write("short.tar", &good[..good.len() / 2]);
-    desk.write("none.tar", b"no archive");
+    desk.write("none.tar", &b"root:hunter:0:0".repeat(99));
     let other = Desk::new();
     for (file, part) in [
         ("changed.tar", "with other bytes"),
@@ -191,7 +196,8 @@ fn an_archive_that_was_changed_is_refused_whole() {
     ] {
         let file = desk.path(file);
         let file = file.to_str().expect("the path is UTF-8");
-        other.refuses(&["load", file], part);
+        let said = other.refuses(&["load", file], part);
+        assert!(!said.contains("hunter"), "{said}");
         other.refuses(&["pull", &desk.policy(), "--offline"], "was pulled");
     }
 }

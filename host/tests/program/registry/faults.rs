@@ -354,3 +354,86 @@ fn a_registry_elsewhere_is_not_reached_without_tls_unless_it_is_named() {
         &format!("0.0.0.0:{port}"),
     ]);
 }
+
+#[test]
+fn a_place_that_is_none() {
+    for location in [None, Some("http://["), Some("ftp://a/b")] {
+        let desk = Desk::with_policy();
+        desk.fake.misbehave(move |request| {
+            let headers: Vec<_> = location.iter().map(|to| ("Location", *to)).collect();
+            is_blob(request).then(|| with(307, &headers, b""))
+        });
+        let said = desk.refuses(&["pull", &desk.policy()], "the registry");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    let desk = Desk::new();
+    desk.fake.misbehave(|request| {
+        let begins = request.path.ends_with("/blobs/uploads/");
+        begins.then(|| with(202, &[], b""))
+    });
+    desk.refuses(
+        &["push", &desk.fake.reference("a/b"), "root-user"],
+        "does not say where the bytes are to be sent",
+    );
+}
+
+#[test]
+fn a_list_of_tags_that_goes_on_elsewhere() {
+    let (desk, elsewhere) = (Desk::with_policy(), Desk::with_policy());
+    let link = format!(
+        "<http://{}/v2/a/root-user/tags/list>; rel=\"next\"",
+        elsewhere.fake.address
+    );
+    desk.fake.misbehave(move |request| {
+        let is_list = request.path.ends_with("/tags/list");
+        is_list.then(|| with(200, &[("Link", &link)], br#"{"tags":["x"]}"#))
+    });
+    desk.refuses(&["tags", &desk.fake.reference("a/root-user")], "elsewhere");
+    assert!(elsewhere.fake.log().is_empty());
+}
+
+#[test]
+fn a_registry_that_never_can_answer() {
+    for status in [429, 500, 502, 503, 504] {
+        let desk = Desk::with_policy();
+        desk.fake.misbehave(move |request| {
+            let later = || with(status, &[("Retry-After", "0")], b"later");
+            is_manifest(request).then(later)
+        });
+        pull_fails(&desk, &format!("the registry answers {status}"));
+        let asked = desk.fake.log();
+        let asked = asked.iter().filter(|request| is_manifest(request));
+        assert_eq!(asked.count(), 5, "{status}");
+    }
+}
+
+#[test]
+fn an_answer_that_always_breaks_off() {
+    let desk = Desk::with_policy();
+    desk.fake
+        .misbehave(|request| is_blob(request).then(|| Reply::Pieces(Vec::new(), Vec::new())));
+    pull_fails(&desk, "ended its answer after 0 of");
+    let desk = Desk::with_policy();
+    desk.fake
+        .misbehave(|request| is_manifest(request).then(|| Reply::Cut(900, b"{".to_vec())));
+    pull_fails(&desk, "the registry broke off");
+}
+
+/// A process that is killed while bytes come leaves nothing that is taken for them.
+#[test]
+fn a_download_that_is_killed() {
+    let desk = Desk::with_policy();
+    desk.fake
+        .misbehave(|request| is_blob(request).then_some(Reply::Silence));
+    let pull = ["pull", &desk.policy(), "--store", "store"];
+    let mut child = desk.command(&pull).spawn().expect("it can be started");
+    while !desk.fake.log().iter().any(is_blob) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    desk.fake.behave();
+    desk.refuses(&["pull", &desk.policy(), "--offline"], "was pulled");
+    desk.does(&["pull", &desk.policy()]);
+    desk.does(&["pull", &desk.policy(), "--offline"]);
+}

@@ -1,5 +1,6 @@
 //! What a user in a hurry mistypes, and what he sees while he waits.
 
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
@@ -128,7 +129,8 @@ fn a_broken_lock_is_named_with_its_line() {
 fn in_terminal(desk: &Desk, arguments: &[&str]) -> Option<String> {
     let has_script = Command::new("script").arg("--version").output().is_ok();
     if !has_script || cfg!(not(target_os = "linux")) {
-        eprintln!("script is not installed, so that nothing was run in a terminal");
+        let why = "script is not installed, so that nothing was run in a terminal";
+        let _ = writeln!(std::io::stderr(), "{why}");
         return None;
     }
     let inner = desk.command(arguments);

@@ -1,6 +1,7 @@
 //! The verbs about a registry, against one on this machine that misbehaves on demand.
 
 mod artifacts;
+mod bundles;
 mod fake;
 mod faults;
 mod hasty;

@@ -158,6 +158,11 @@ fn a_trust_file_with_a_mistake_trusts_nobody() {
             "5:",
             "signedIdentity is one of matchRepository",
         ),
+        (
+            "    - {prefix: r.example, keys: [../../a.pub]}\n    - {prefix: R.example, threshold: 0}\n",
+            "1:",
+            "two rules for R.example",
+        ),
         ("    []\n", "1:", "has no rule"),
     ] {
         desk.write(
@@ -262,4 +267,20 @@ fn an_archive_is_loaded_only_if_it_is_signed() {
     desk.refuses(&["pull", &desk.policy(), "--offline"], "was pulled");
     desk.does(&["load", "signed.tar"]);
     desk.does(&["pull", &desk.policy(), "--offline"]);
+}
+
+#[test]
+fn another_spelling_of_a_registry_is_no_way_around_its_rule() {
+    let desk = desk();
+    let port = desk.fake.address.rsplit_once(':').expect("it has a port").1;
+    let text = format!(
+        "apiVersion: stridegate.dev/v1\nkind: Trust\nspec:\n  rules:\n    - {{prefix: '*', threshold: 0}}\n    - {{prefix: 'localhost:{port}', keys: [../../a.pub]}}\n    - {{prefix: '127.0.0.1:{port}', keys: [../../a.pub]}}\n"
+    );
+    desk.write("config/stridegate/trust.yaml", text.as_bytes());
+    for host in ["127.0.0.1", "127.1", "127.0.0.01", "2130706433"] {
+        let reference = format!("oci://{host}:{port}/a/root-user:0.1.0");
+        let run = desk.ask(&["pull", &reference]);
+        assert_eq!(run.code, 2, "{host}: {run:?}");
+        assert!(run.stderr.contains("is not signed"), "{host}: {run:?}");
+    }
 }
