@@ -118,7 +118,7 @@ fn a_requirement_is_followed_only_to_what_is_signed_and_back() {
             "127.0.0.1:0",
         ],
     );
-    let told = gate.heard.iter().find_map(|line| {
+    let told = gate.program.heard.iter().find_map(|line| {
         let (_, rest) = line.split_once("told at http://")?;
         Some(rest.strip_suffix("/metrics")?.to_owned())
     });
