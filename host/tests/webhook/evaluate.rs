@@ -92,3 +92,87 @@ fn what_is_not_understood_is_refused_with_the_reason() {
         assert!(answer.body.contains(said), "{body}: {answer:?}");
     }
 }
+
+/// Facts that policies ask for come with the request, under the keys that the README names.
+#[test]
+fn every_fact_that_is_documented_is_taken() {
+    let constraint = |policy: &str, rules: &str| {
+        format!(
+            "---\napiVersion: stridegate.dev/v1\nkind: Constraint\nmetadata: {{name: {policy}}}\nspec: {{policy: {policy}, rules: [{rules}]}}\n"
+        )
+    };
+    let constraints: String = [
+        constraint("root-user", "no-user, uid-zero"),
+        constraint("unlimited-memory", "no-limit"),
+        constraint("privileged-exec", ""),
+        constraint("unverified-image", "unverified"),
+    ]
+    .concat();
+    let folder = super::folder();
+    super::write(&folder.path().join("gate.yaml"), &constraints);
+    let policies = [
+        "root-user",
+        "unlimited-memory",
+        "privileged-exec",
+        "unverified-image",
+    ];
+    let webhook = Webhook::start_with(folder, &["-c", "gate.yaml"], &policies);
+    let document = webhook.get("/openapi.json").json();
+    let taken = schema(&document, "Request");
+    let readme = std::fs::read_to_string(super::root().join("README.md")).expect("it is there");
+    let (_, table) = readme
+        .split_once("| key | what | known |")
+        .expect("it has the table");
+    let keys: Vec<&str> = table
+        .lines()
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert!(keys.len() >= 6, "{keys:?}");
+    let context = &document["components"]["schemas"]["Request"]["properties"]["context"];
+    for key in keys {
+        assert!(
+            context["properties"][key].is_object(),
+            "{key} is not described"
+        );
+    }
+    let limits =
+        json!({"spec": {"limits": [{"type": "Container", "default": {"memory": "64Mi"}}]}});
+    let pinned = "a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let verified = json!({pinned: {"verified": true}});
+    let mut quiet = pod("a", "x", 7);
+    quiet["spec"]["containers"][0]["image"] = pinned.into();
+    let mut privileged = pod("a", "x", 7);
+    privileged["spec"]["containers"][0]["securityContext"]["privileged"] = true.into();
+    let exec =
+        json!({"apiVersion": "v1", "kind": "PodExecOptions", "command": ["id"], "container": "a"});
+    for (object, context, decision) in [
+        (
+            &quiet,
+            json!({"limitRanges": [limits], "verification": verified}),
+            "clean",
+        ),
+        (&quiet, json!({"verification": verified}), "denied"),
+        (
+            &quiet,
+            json!({"limitRanges": [limits], "verification": {pinned: {"verified": false}}}),
+            "denied",
+        ),
+        (&exec, json!({"target": privileged}), "denied"),
+        (
+            &exec,
+            json!({"target": pod("a", "x", 7), "info": {"MemTotal": 1}, "daemon": {}, "namespace": {"metadata": {"name": "x"}}}),
+            "clean",
+        ),
+    ] {
+        let body =
+            json!({"object": object, "context": context, "request": {"operation": "create"}});
+        jsonschema::validate(&taken, &body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let answer = webhook.post("/v1/evaluate?timeout=10s", &body.to_string());
+        assert_eq!(answer.status, 200, "{body}: {}", answer.body);
+        let report = answer.json();
+        assert_eq!(report["decision"], decision, "{body}: {report:#}");
+    }
+    let wrong = json!({"object": quiet, "context": {"limitRanges": {}}});
+    assert_eq!(webhook.post("/v1/evaluate", &wrong.to_string()).status, 400);
+}

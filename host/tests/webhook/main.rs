@@ -2,6 +2,7 @@
 //! server that answers from memory.
 #![cfg(all(target_os = "linux", feature = "cluster"))]
 
+mod access;
 mod api_server;
 mod cluster;
 mod evaluate;
