@@ -55,10 +55,7 @@ impl Address {
             return Self::parse(&host, verify.then_some(&*folder));
         }
         let context = variable("DOCKER_CONTEXT").or_else(current_context);
-        match context.filter(|context| context != "default") {
-            Some(context) => Self::of_context(&context),
-            None => Self::parse(DEFAULT, None),
-        }
+        Self::of_context(context.as_deref().unwrap_or("default"))
     }
 
     /// Reads an address; `tls` is the folder of `ca.pem`, `cert.pem` and `key.pem` if TLS is to be
@@ -95,7 +92,11 @@ impl Address {
         }
     }
 
-    fn of_context(name: &str) -> anyhow::Result<Self> {
+    /// The engine of a context of the `docker` command, of which `default` is always there.
+    pub fn of_context(name: &str) -> anyhow::Result<Self> {
+        if name == "default" {
+            return Self::parse(DEFAULT, None);
+        }
         let id = digest(name.as_bytes());
         let contexts = configuration().join("contexts");
         let file = contexts.join("meta").join(&id).join("meta.json");

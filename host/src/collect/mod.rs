@@ -5,3 +5,4 @@ pub mod cluster;
 #[cfg(feature = "gateway")]
 pub mod engine;
 pub mod facts;
+pub mod host;

@@ -16,12 +16,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
-use stridegate_shapes::{container, exec};
+use stridegate_shapes::{container, exec, request};
 use tokio::sync::OnceCell;
 
 use super::server::{Reply, Unread, reply};
 use super::{Asked, Gate, Held, Ruling};
 use crate::collect::engine::{Address, Answer, Client, escape};
+use crate::collect::host::{daemon_of, host_of};
 use crate::engine::hex;
 use crate::object::{Object, Text};
 use crate::source::{Call, Images, Lookup, Reading, json};
@@ -37,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The header that marks the questions of the plugin.
 const MARK: &str = "x-stridegate-lookup";
+
+/// How long what is known of the daemon holds: it can be told to read its configuration anew.
+const DAEMON: Duration = Duration::from_secs(10);
 
 /// How many histories of images are kept.
 const HISTORIES: usize = 256;
@@ -59,6 +63,7 @@ pub struct Plugin {
     buildkit: BuildKit,
     histories: Mutex<Histories>,
     info: OnceCell<Option<Arc<Value>>>,
+    daemon: Mutex<Option<(Instant, Option<Arc<Value>>)>>,
 }
 
 /// The histories of images by their id, as the engine tells them: they never change.
@@ -82,6 +87,7 @@ impl Plugin {
             buildkit,
             histories: Mutex::default(),
             info: OnceCell::new(),
+            daemon: Mutex::default(),
         })
     }
 
@@ -207,7 +213,8 @@ impl Plugin {
         }
     }
 
-    /// Lets objects know what policies ask for: the container of an exec, and the engine itself.
+    /// Lets objects know what policies ask for: the container of an exec, the engine itself, and how
+    /// its daemon was started.
     async fn learn(&self, reading: &mut Reading) -> anyhow::Result<()> {
         let set = self.gate.live().current();
         for object in &mut reading.objects {
@@ -220,22 +227,53 @@ impl Plugin {
                     object.written.target = Some(Arc::new(target));
                 }
             }
-            // It changes only with the host: the first answer holds.
-            if object.kind == container::KIND && set.rulebook.asks_for("info") {
-                let info = self.info.get_or_try_init(|| async {
-                    match self.engine.get("/info").await? {
-                        Answer::Found(text) => {
-                            anyhow::Ok(Some(Arc::new(serde_json::from_str(&text)?)))
-                        }
-                        Answer::Absent => Ok(None),
-                    }
-                });
-                if let Some(info) = info.await? {
-                    object.written.facts.insert("info", Arc::clone(info));
-                }
+            if object.kind == container::KIND
+                && set.rulebook.asks_for("info")
+                && let Some(info) = self.info().await?
+            {
+                object.written.facts.insert("info", info);
+            }
+            if object.kind != request::KIND
+                && set.rulebook.asks_for("daemon")
+                && let Some(daemon) = self.daemon().await?
+            {
+                object.written.facts.insert("daemon", daemon);
             }
         }
         Ok(())
+    }
+
+    /// What the engine says of itself and its host. That changes only with them: the first answer
+    /// holds.
+    async fn info(&self) -> anyhow::Result<Option<Arc<Value>>> {
+        let info = self.info.get_or_try_init(|| async {
+            match self.engine.get("/info").await? {
+                Answer::Found(text) => anyhow::Ok(Some(Arc::new(serde_json::from_str(&text)?))),
+                Answer::Absent => Ok(None),
+            }
+        });
+        Ok(info.await?.clone())
+    }
+
+    /// How the daemon was started, if it runs on this host.
+    async fn daemon(&self) -> anyhow::Result<Option<Arc<Value>>> {
+        let known = || self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, daemon)) = &*known()
+            && at.elapsed() < DAEMON
+        {
+            return Ok(daemon.clone());
+        }
+        let Some(info) = self.info().await? else {
+            return Ok(None);
+        };
+        let address = self.engine.address().clone();
+        let look = move || {
+            let (_, host) = host_of(&address, &info).ok()?;
+            daemon_of(&host, &address).map(Arc::new)
+        };
+        let daemon = tokio::task::spawn_blocking(look).await?;
+        *known() = Some((Instant::now(), daemon.clone()));
+        Ok(daemon)
     }
 
     /// What the engine knows of the images of objects, and whether it has not one of them.
@@ -328,7 +366,7 @@ fn unknown(at: Instant) -> Asked {
         id: None,
         user: None,
         groups: Vec::new(),
-        endpoint: stridegate_shapes::request::UNKNOWN.into(),
+        endpoint: request::UNKNOWN.into(),
         held: Arc::default(),
     }
 }

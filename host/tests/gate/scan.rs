@@ -114,9 +114,13 @@ fn an_engine_that_dies_leaves_what_was_judged() {
     engine.dies_at(&format!("/containers/{C2}/json"));
     let (code, report, _) = scan(&folder, &[]);
     assert_eq!(code, 2, "{report:#}");
-    let errors = report["errors"].to_string();
-    assert!(errors.contains("container/c2"), "{errors}");
-    assert!(errors.contains("does not answer any more"), "{errors}");
+    let errors = report["errors"].as_array().expect("there are errors");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let message = errors[0]["message"].as_str().expect("it says what");
+    assert!(
+        message.contains("does not answer any more: container/c2 and"),
+        "{message}"
+    );
     assert!(
         found(&report, "no-user").contains(&"image/bb:imported"),
         "{report:#}"
@@ -150,10 +154,48 @@ fn a_manager_shows_its_services() {
         "ID": "s1", "Version": {"Index": 1}, "CreatedAt": "", "UpdatedAt": "",
         "Spec": {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx:latest"}}},
     }]);
-    engine.show("/services", &service.to_string());
+    let plugin = json!([{
+        "ID": "s2", "Version": {"Index": 1}, "CreatedAt": "", "UpdatedAt": "",
+        "Spec": {"Name": "files", "TaskTemplate": {"Runtime": "plugin", "PluginSpec": {"name": "files", "remote": "sshfs:latest"}}},
+    }]);
+    let path =
+        |runtime: &str| format!("/services?filters=%7B%22runtime%22:%5B%22{runtime}%22%5D%7D");
+    engine.show(&path("container"), &service.to_string());
+    engine.show(&path("plugin"), &plugin.to_string());
     let (_, report, _) = scan(&folder, &[]);
-    assert!(
-        found(&report, "latest").contains(&"service/web"),
+    assert_eq!(
+        found(&report, "latest"),
+        ["service/web", "service/files"],
         "{report:#}"
+    );
+}
+
+/// As many as a large host has; what disappears on the way is left out.
+#[test]
+fn thousands_of_containers_are_judged() {
+    const ALL: usize = 2_000;
+    let (folder, engine) = engine();
+    let inspect = recorded("docker-engine/28.5/container-c2.json");
+    let id = |number: usize| format!("{number:064x}");
+    let list: Vec<Value> = (0..ALL)
+        .map(|number| json!({"Id": id(number), "Names": [format!("/many-{number:04}")]}))
+        .collect();
+    engine.show("/containers/json?all=1", &json!(list).to_string());
+    for number in (0..ALL).filter(|number| number % 10 != 0) {
+        let inspect = inspect.replace("\"/c2\"", &format!("\"/many-{number:04}\""));
+        engine.show(&format!("/containers/{}/json", id(number)), &inspect);
+    }
+    let (code, report, said) = scan(&folder, &[]);
+    assert_eq!(
+        (code, &report["summary"]["errors"]),
+        (1, &json!(0)),
+        "{said}"
+    );
+    let limits = found(&report, "no-limit");
+    assert_eq!(limits.len(), ALL - ALL / 10);
+    assert!(!limits.contains(&"container/many-0010"));
+    assert!(
+        !said.contains("judged ("),
+        "only a terminal shows how far it has come: {said}"
     );
 }

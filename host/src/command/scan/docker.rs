@@ -1,5 +1,4 @@
-use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,18 +6,17 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use rayon::prelude::*;
 use serde_json::Value;
-use stridegate_shapes::daemon;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::super::desk::Beside;
 use super::super::output::{Output, Progress};
 use super::super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error, say};
-use super::node::this_host;
 use crate::catalog::Bundled;
 use crate::collect::engine::{Address, Answer, Client, escape};
+use crate::collect::host::{daemon_of, host_of};
 use crate::constraint::{Rulebook, Today};
-use crate::object::{Facts, Node, Text};
+use crate::object::{Facts, Text};
 use crate::review::{Court, Decision, FileReview, Review};
 use crate::source::{Format, Images, Reading, read_text};
 
@@ -39,6 +37,10 @@ pub(super) struct ScanDocker {
     /// given
     #[arg(short = 'H', long, value_name = "ADDRESS")]
     host: Option<String>,
+
+    /// The engine of a context of the docker command; the one in use if it is not given
+    #[arg(long, value_name = "NAME", conflicts_with = "host")]
+    context: Option<String>,
 
     /// How to write what was found
     #[arg(short, long, default_value = "text")]
@@ -73,7 +75,10 @@ type Told = Option<Vec<String>>;
 
 impl ScanDocker {
     pub(in super::super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
-        let address = Address::find(self.host.as_deref())?;
+        let address = match &self.context {
+            Some(context) => Address::of_context(context)?,
+            None => Address::find(self.host.as_deref())?,
+        };
         let Desk {
             loaded,
             rulebook,
@@ -93,7 +98,7 @@ impl ScanDocker {
         }
         let client = Client::new(address, PATIENCE);
         let info = runtime.block_on(client.json("/info"))?;
-        let host = match self::host(client.address(), &info) {
+        let host = match host_of(client.address(), &info) {
             Ok(host) => Some(host),
             Err(why) => {
                 say(&format!(
@@ -140,49 +145,11 @@ impl Client {
     }
 }
 
-/// The files and processes of this machine if the engine runs on it, or why it is not known to.
-fn host(address: &Address, info: &Value) -> Result<(String, Reading), String> {
-    let Address::Unix(socket) = address else {
-        return Err(format!("the engine is remote, at {address}"));
-    };
-    // A socket may be that of a virtual machine, or lead to another host.
-    let here = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let there = info["Name"].as_str().unwrap_or_default();
-    if here.trim() != there {
-        return Err(format!(
-            "the engine behind {} runs on {there}, and this is {}",
-            socket.display(),
-            here.trim()
-        ));
-    }
-    this_host().map_err(|error| format!("{error:#}"))
-}
-
 /// What policies may ask for, whatever the object.
 fn facts(info: &Value, host: Option<&(String, Reading)>, address: &Address) -> Facts {
     let mut facts = Facts::from([("info", Arc::new(info.clone()))]);
-    let objects = host.map(|(_, reading)| reading.objects.iter());
-    let daemons: Vec<_> = objects
-        .into_iter()
-        .flatten()
-        .filter(|object| object.kind == daemon::KIND)
-        .map(|object| &object.document)
-        .collect();
-    // Of several daemons, the one that listens where it was asked.
-    let address = address.to_string();
-    let listens = |document: &&&Node| {
-        let hosts = document.get("hosts").map(Node::items);
-        hosts
-            .unwrap_or_default()
-            .iter()
-            .any(|host| host.as_str() == Some(&address))
-    };
-    let found = match daemons.as_slice() {
-        [only] => Some(only),
-        several => several.iter().find(listens),
-    };
-    if let Some(document) = found.and_then(|document| serde_json::to_value(document).ok()) {
-        facts.insert("daemon", Arc::new(document));
+    if let Some(daemon) = host.and_then(|(_, reading)| daemon_of(reading, address)) {
+        facts.insert("daemon", Arc::new(daemon));
     }
     facts
 }
@@ -219,8 +186,12 @@ impl Scan<'_> {
         let volumes = self.list("/volumes", "volume", |item| wanted_whole("volume", item));
         self.read(volumes, &mut known);
         if info["Swarm"]["ControlAvailable"] == true {
-            let services = self.list("/services", "service", wanted_service);
-            self.read(services, &mut known);
+            // Without being asked for, services of plugins are not shown.
+            for runtime in ["container", "plugin"] {
+                let path = format!("/services?filters=%7B%22runtime%22:%5B%22{runtime}%22%5D%7D");
+                let services = self.list(&path, "service", wanted_service);
+                self.read(services, &mut known);
+            }
         }
         let court = self.court();
         let exceptions = court.exceptions();
@@ -273,38 +244,46 @@ impl Scan<'_> {
         all
     }
 
-    /// Says that something could not be read, and finds out whether anything still can be.
+    /// Says that something could not be read; if nothing can be read any more, that and no more.
     fn fail(&mut self, what: String, error: &anyhow::Error) {
-        self.review
-            .errors
-            .push(input_error(what, None, format!("{error:#}")));
-        if !self.gone && self.runtime.block_on(self.client.json("/version")).is_err() {
-            self.gone = true;
-            let message = "the engine does not answer any more: what is missing was not judged";
-            let engine = self.client.address().to_string();
-            self.review
-                .errors
-                .push(input_error(engine, None, message.into()));
+        if self.gone {
+            return;
         }
+        self.gone = self.runtime.block_on(self.client.json("/version")).is_err();
+        let failed = if self.gone {
+            let engine = self.client.address().to_string();
+            let message = format!(
+                "the engine does not answer any more: {what} and what comes after it were not judged: {error:#}"
+            );
+            input_error(engine, None, message)
+        } else {
+            input_error(what, None, format!("{error:#}"))
+        };
+        self.review.errors.push(failed);
     }
 
     /// Reads objects and judges them. What disappeared since it was listed is not there to judge.
     fn read(&mut self, wanted: Vec<Wanted>, known: &mut HashSet<String>) {
-        let mut wanted = wanted.into_iter().peekable();
-        while wanted.peek().is_some() && !self.gone {
-            let batch: Vec<Wanted> = wanted.by_ref().take(BATCH).collect();
+        let mut wanted = VecDeque::from(wanted);
+        while !wanted.is_empty() && !self.gone {
+            let size = wanted.len().min(BATCH);
+            let batch: Vec<Wanted> = wanted.drain(..size).collect();
             let mut told = self.runtime.block_on(tell(self.client, &batch));
             let mut readings = Vec::new();
-            for (index, wanted) in batch.iter().enumerate() {
+            let mut unasked = Vec::new();
+            for (index, one) in batch.into_iter().enumerate() {
                 match told.remove(&index) {
                     Some(Ok(Some(texts))) => {
-                        self.know(wanted, &texts, known);
-                        readings.push(self.reading(wanted, &texts));
+                        self.know(&one, &texts, known);
+                        readings.push(self.reading(&one, &texts));
                     }
                     Some(Ok(None)) => self.progress.step(),
-                    Some(Err(error)) => self.fail(wanted.shown(), &error),
-                    None => {}
+                    Some(Err(error)) => self.fail(one.shown(), &error),
+                    None => unasked.push(one),
                 }
+            }
+            for one in unasked.into_iter().rev() {
+                wanted.push_front(one);
             }
             let files = self.judge(readings);
             self.review.files.extend(files);
@@ -371,13 +350,16 @@ impl Scan<'_> {
     }
 }
 
-/// What the engine tells of objects, by their index.
+/// What the engine tells of objects, by their index. After an answer that cannot be had no more is
+/// asked: the engine may be gone, or may hang.
 async fn tell(client: &Client, wanted: &[Wanted]) -> HashMap<usize, anyhow::Result<Told>> {
     let mut all = HashMap::new();
     let mut asked = JoinSet::new();
     let mut next = wanted.iter().enumerate();
+    let mut failed = false;
     loop {
-        while asked.len() < AT_ONCE
+        while !failed
+            && asked.len() < AT_ONCE
             && let Some((index, wanted)) = next.next()
         {
             let (client, paths) = (client.clone(), wanted.paths.clone());
@@ -396,6 +378,7 @@ async fn tell(client: &Client, wanted: &[Wanted]) -> HashMap<usize, anyhow::Resu
         match asked.join_next().await {
             None => return all,
             Some(Ok((index, told))) => {
+                failed |= told.is_err();
                 all.insert(index, told);
             }
             Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),

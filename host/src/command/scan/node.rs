@@ -1,17 +1,13 @@
-use std::path::Path;
-use std::sync::Arc;
-
 use clap::Args;
 
 use super::super::desk::Beside;
 use super::super::output::Output;
 use super::super::{ConstraintArgs, Desk, PolicyArgs};
 use crate::catalog::Bundled;
-use crate::collect::facts::capture;
+use crate::collect::host::this_host;
 use crate::constraint::Today;
-use crate::object::Text;
 use crate::review::{Court, Decision, Review};
-use crate::source::{Images, Reading, read_text};
+use crate::source::Images;
 
 /// Judge this node: the files and the processes of Kubernetes and Docker on it
 ///
@@ -54,15 +50,4 @@ impl ScanNode {
         self.output.write(&review, &loaded.catalog)?;
         Ok(review.decision())
     }
-}
-
-/// The files and the processes of this machine, by its name.
-pub(super) fn this_host() -> anyhow::Result<(String, Reading)> {
-    let facts = capture(Path::new("/"));
-    let name = facts["metadata"]["name"].as_str().unwrap_or("host");
-    let name = format!("host/{name}");
-    let text = serde_json::to_string_pretty(&facts)?;
-    let text = Arc::new(Text::new(name.as_str(), text));
-    let reading = read_text(&text, &name, None);
-    Ok((name, reading))
 }
