@@ -151,7 +151,11 @@ impl Log {
                     *file = open(path)?;
                     *written = 0;
                 }
-                file.write_all(&line)?;
+                if let Err(error) = file.write_all(&line) {
+                    // Half a line would spoil the next one, too.
+                    let _ = file.set_len(*written);
+                    return Err(error);
+                }
                 *written += length;
                 Ok(())
             }

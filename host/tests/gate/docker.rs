@@ -273,6 +273,17 @@ spec: {policy: root-user, match: {name: u0}, expires: 2999-01-01, reason: it is 
             && stdout.lines().count() == 1,
         "{stdout}"
     );
+    let run = command(gate.folder.path())
+        .args(["replay", "decisions.jsonl", "-c", "new", "-o", "json"])
+        .output();
+    let changed: serde_json::Value =
+        serde_json::from_slice(&run.expect("the program can be started").stdout)
+            .expect("one line of JSON");
+    assert_eq!(
+        (&changed["decision"], &changed["replayed"]),
+        (&json!("deny"), &json!("allow"))
+    );
+    assert_eq!(changed["object"]["name"], "u0");
     let (code, _, stderr) = replay("kind: Nothing");
     assert_eq!(code, Some(2), "{stderr}");
 }
@@ -310,6 +321,25 @@ fn prometheus_is_told() {
         "stridegate_constraints{gate=\"docker\"} 2",
     ] {
         assert!(text.contains(part), "{text}");
+    }
+}
+
+/// Without being told to, it listens nowhere else than on its socket.
+#[test]
+fn nobody_is_told_metrics_who_was_not_asked_for() {
+    let gate = Gate::start(CONSTRAINTS, &[]);
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    let on_tcp: String = tables.into_iter().filter_map(Result::ok).collect();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", gate.program.child.id()));
+    for file in open.expect("it is our child").filter_map(Result::ok) {
+        let link = std::fs::read_link(file.path()).unwrap_or_default();
+        let link = link.to_string_lossy();
+        let socket = link
+            .strip_prefix("socket:[")
+            .and_then(|rest| rest.strip_suffix(']'));
+        let is_tcp =
+            socket.is_some_and(|inode| on_tcp.split_whitespace().any(|word| word == inode));
+        assert!(!is_tcp, "it has a socket of TCP");
     }
 }
 

@@ -59,6 +59,12 @@ impl Gate {
     }
 
     fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        let program = command(folder.path());
+        Self::run(folder, program, arguments)
+    }
+
+    /// Starts a program that takes the arguments of this one.
+    fn run(folder: TempDir, mut program: Command, arguments: &[&str]) -> Self {
         let engine = Engine::start(folder.path());
         let socket = format!("unix://{}", folder.path().join("engine.sock").display());
         let chosen = if arguments.contains(&"--engine") {
@@ -67,7 +73,7 @@ impl Gate {
             vec!["--engine", &socket]
         };
         let program = Program::start(
-            command(folder.path())
+            program
                 .args([
                     "serve",
                     "docker",

@@ -137,3 +137,34 @@ fn a_log_that_was_renamed_is_begun_anew_on_a_signal() {
     assert!(!root_is_allowed(&gate));
     assert_eq!(gate.decisions().len(), 1);
 }
+
+/// A disk that is full locks nobody out, and leaves no half line.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing_and_stays_whole() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    std::fs::create_dir(folder.path().join("constraints")).expect("the folder can be written");
+    std::fs::write(folder.path().join("constraints/gate.yaml"), CONSTRAINTS)
+        .expect("the folder can be written");
+    // No file may become larger than 4 KiB, as if there were no more room.
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .current_dir(folder.path())
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_stridegate"));
+    let mut gate = Gate::run(folder, limited, &[]);
+    let good = super::create("1000");
+    for _ in 0..20 {
+        assert!(!root_is_allowed(&gate));
+        assert!(gate.asks("POST", "/containers/create", Some(&good)).0);
+    }
+    gate.wait_for("could not be written to the log");
+    let whole = gate.decisions().len();
+    assert!(0 < whole && whole < 40, "{whole}");
+    // Somebody makes room.
+    std::fs::remove_file(gate.path("decisions.jsonl")).expect("the folder can be written");
+    gate.signal(Signal::HUP);
+    gate.wait_for("nothing has changed");
+    assert!(!root_is_allowed(&gate));
+    assert_eq!(gate.decisions().len(), 1);
+    gate.program.heard.clear();
+}

@@ -5,6 +5,8 @@ mod admission;
 mod bad_input;
 mod constraints;
 mod deploy;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+mod deploy_docker;
 mod eval;
 mod hostile;
 mod layers;
