@@ -63,7 +63,13 @@ pub struct Plugin {
     buildkit: BuildKit,
     histories: Mutex<Histories>,
     info: OnceCell<Option<Arc<Value>>>,
-    daemon: Mutex<Option<(Instant, Option<Arc<Value>>)>>,
+    daemon: tokio::sync::Mutex<Option<Daemon>>,
+}
+
+/// How the daemon was started, when somebody looked last; none if it is not known.
+struct Daemon {
+    at: Instant,
+    config: Option<Arc<Value>>,
 }
 
 /// The histories of images by their id, as the engine tells them: they never change.
@@ -87,7 +93,7 @@ impl Plugin {
             buildkit,
             histories: Mutex::default(),
             info: OnceCell::new(),
-            daemon: Mutex::default(),
+            daemon: tokio::sync::Mutex::default(),
         })
     }
 
@@ -255,13 +261,11 @@ impl Plugin {
         Ok(info.await?.clone())
     }
 
-    /// How the daemon was started, if it runs on this host.
+    /// How the daemon was started, if it runs on this host. One request looks, the others wait.
     async fn daemon(&self) -> anyhow::Result<Option<Arc<Value>>> {
-        let known = || self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, daemon)) = &*known()
-            && at.elapsed() < DAEMON
-        {
-            return Ok(daemon.clone());
+        let mut known = self.daemon.lock().await;
+        if let Some(daemon) = known.as_ref().filter(|known| known.at.elapsed() < DAEMON) {
+            return Ok(daemon.config.clone());
         }
         let Some(info) = self.info().await? else {
             return Ok(None);
@@ -271,9 +275,13 @@ impl Plugin {
             let (_, host) = host_of(&address, &info).ok()?;
             daemon_of(&host, &address).map(Arc::new)
         };
-        let daemon = tokio::task::spawn_blocking(look).await?;
-        *known() = Some((Instant::now(), daemon.clone()));
-        Ok(daemon)
+        let config = tokio::task::spawn_blocking(look).await?;
+        let at = Instant::now();
+        *known = Some(Daemon {
+            at,
+            config: config.clone(),
+        });
+        Ok(config)
     }
 
     /// What the engine knows of the images of objects, and whether it has not one of them.

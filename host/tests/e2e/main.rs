@@ -3,6 +3,7 @@
 
 mod docker;
 mod kubernetes;
+mod node;
 #[cfg(all(feature = "gateway", feature = "registry"))]
 #[path = "../program/readme.rs"]
 mod readme;

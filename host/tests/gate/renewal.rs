@@ -145,13 +145,20 @@ fn a_log_that_cannot_be_written_stops_nothing_and_stays_whole() {
     std::fs::create_dir(folder.path().join("constraints")).expect("the folder can be written");
     std::fs::write(folder.path().join("constraints/gate.yaml"), CONSTRAINTS)
         .expect("the folder can be written");
-    // No file may become larger than 4 KiB, as if there were no more room.
-    let mut limited = std::process::Command::new("sh");
-    limited
+    let mut program = std::process::Command::new("sh");
+    program
         .current_dir(folder.path())
-        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_stridegate"));
-    let mut gate = Gate::run(folder, limited, &[]);
+    let mut gate = Gate::run(folder, program, &[]);
+    // No file may become larger from now on, as if there were no more room.
+    let limit = rustix::process::Rlimit {
+        current: Some(4096),
+        maximum: Some(4096),
+    };
+    let id = rustix::process::Pid::from_child(&gate.child);
+    rustix::process::prlimit(Some(id), rustix::process::Resource::Fsize, limit)
+        .expect("it is our child");
     let good = super::create("1000");
     for _ in 0..20 {
         assert!(!root_is_allowed(&gate));

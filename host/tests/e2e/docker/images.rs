@@ -55,9 +55,8 @@ spec:
     let pinned = format!("{address}/shop/bb@{digest}");
     world.allows(&["pull", &pinned]);
     world.allows(&["run", "--rm", &pinned, "/bin/true"]);
-    let other = image.replace("127.0.0.1", "localhost");
     let rule = "untrusted-registry/unlisted-registry";
-    world.denies(rule, &["pull", &other]);
+    world.denies(rule, &["pull", "registry.example.com/shop/bb:1"]);
     world.denies(rule, &["pull", "nginx:1.27"]);
     world.denies(
         rule,

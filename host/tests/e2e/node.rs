@@ -1,0 +1,121 @@
+//! A node of Kubernetes: Debian's etcd, and programs that bear the names and the arguments of a
+//! kubelet and an API server, which Debian has not.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::{STRIDEGATE, Server};
+
+const KUBELET: &str = "apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication:
+  anonymous:
+    enabled: true
+authorization:
+  mode: AlwaysAllow
+staticPodPath: FOLDER/manifests
+";
+
+/// A program that waits, under another name and with arguments that are not its own. It ends when
+/// its input does.
+struct Waiting(Child);
+
+impl Waiting {
+    fn start(name: &str, arguments: &[String]) -> Self {
+        let child = Command::new("awk")
+            .arg0(name)
+            .arg("BEGIN{getline line < \"-\"}")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("awk is there");
+        Self(child)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn node() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let write = |name: &str, text: &str, mode: u32| {
+        fs::write(path(name), text).expect("the folder can be written");
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).expect("it is our file");
+    };
+    fs::create_dir(path("manifests")).expect("the folder can be written");
+    write(
+        "kubelet.yaml",
+        &KUBELET.replace("FOLDER", &folder.path().display().to_string()),
+        0o600,
+    );
+    write("manifests/etcd.yaml", "kind: Pod\n", 0o666);
+    write("sa.key", "no key\n", 0o644);
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let [client, peer] =
+        listeners.map(|listener| format!("http://{}", listener.local_addr().expect("it is bound")));
+    let _etcd = Server::start(
+        Command::new("etcd")
+            .args(["--data-dir", &path("etcd")])
+            .args(["--listen-client-urls", &client])
+            .args(["--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer])
+            .args(["--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("default={peer}")]),
+        "ready to serve client requests",
+    );
+    let _kubelet = Waiting::start(
+        "/usr/bin/kubelet",
+        &[format!("--config={}", path("kubelet.yaml"))],
+    );
+    let _server = Waiting::start(
+        "kube-apiserver",
+        &[
+            format!("--etcd-servers={client}"),
+            "--authorization-mode=AlwaysAllow".into(),
+            format!("--service-account-signing-key-file={}", path("sa.key")),
+        ],
+    );
+    let output = Command::new(STRIDEGATE)
+        .args(["scan", "node", "-o", "json"])
+        .output()
+        .expect("the program can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let results = report["results"].as_array().expect("a report has results");
+    let found = |rule: &str, kind: &str, part: &str| {
+        let fits = |result: &&Value| {
+            result["rule"] == rule
+                && result["outcome"] == "fail"
+                && result["object"]["kind"] == kind
+                && result.to_string().contains(part)
+        };
+        assert!(
+            results.iter().any(|result| fits(&result)),
+            "{rule} of {kind} does not tell of {part}: {said}"
+        );
+    };
+    found("anonymous", "Kubelet", &path("kubelet.yaml"));
+    found("always-allow", "Kubelet", &path("kubelet.yaml"));
+    found("always-allow", "ApiServer", "AlwaysAllow");
+    found("plain-url", "Etcd", &client);
+    found("static-pod-mode", "File", &path("manifests/etcd.yaml"));
+    found("key-mode", "File", &path("sa.key"));
+    let judged = |name: &str| {
+        let mut objects = results.iter().map(|result| &result["object"]["name"]);
+        objects.any(|object| object == name)
+    };
+    assert!(judged(&path("etcd")), "the folder of etcd's data is judged");
+}
