@@ -156,7 +156,7 @@ fn a_log_that_cannot_be_written_stops_nothing_and_stays_whole() {
         current: Some(4096),
         maximum: Some(4096),
     };
-    let id = rustix::process::Pid::from_child(&gate.child);
+    let id = rustix::process::Pid::from_child(&gate.program.child);
     rustix::process::prlimit(Some(id), rustix::process::Resource::Fsize, limit)
         .expect("it is our child");
     let good = super::create("1000");
