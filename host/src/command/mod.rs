@@ -61,7 +61,11 @@ use crate::catalog::{Bundled, Catalog};
 use crate::object::Position;
 use crate::report::plain;
 use crate::review::{Decision, ErrorKind, ReviewError};
-use desk::{ConstraintArgs, ConstraintPaths, Desk, Loaded, PolicyArgs, PolicyPaths};
+#[cfg(any(feature = "registry", all(target_os = "linux", feature = "gateway")))]
+use desk::ConstraintPaths;
+#[cfg(all(target_os = "linux", feature = "gateway"))]
+use desk::PolicyPaths;
+use desk::{ConstraintArgs, Desk, Loaded, PolicyArgs};
 
 /// Judges Docker and Kubernetes objects with the mitigations of a STRIDE threat model.
 #[derive(Debug, Parser)]

@@ -101,6 +101,8 @@ impl Threats {
 
     /// The threat model, and what is wrong with parts of it.
     fn read_model(&self, loaded: &Loaded) -> Result<(Model, Vec<Problem>), Problem> {
+        #[cfg(not(feature = "registry"))]
+        let _ = loaded;
         match self.model.as_deref() {
             None => Ok(Model::built_in()),
             #[cfg(feature = "registry")]
