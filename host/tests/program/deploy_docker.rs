@@ -67,7 +67,8 @@ fn the_unit_starts_the_program_as_it_is() {
         .expect("the program can be started");
     let said = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(2), "{said}");
-    assert!(said.contains("there are no constraints"), "{said}");
+    let why = "holds no YAML or JSON file with constraints";
+    assert!(said.contains(why), "{said}");
 }
 
 #[test]
