@@ -9,8 +9,10 @@ mod docker;
 mod kubernetes;
 mod load;
 
+use stridegate::gateway::server;
+
 fn main() {
-    let runtime = tokio::runtime::Runtime::new().expect("the machine has threads");
+    let runtime = server::runtime(rayon::current_num_threads()).expect("the machine has threads");
     docker::compare(&runtime);
     kubernetes::compare(&runtime);
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use tokio::task::block_in_place;
 
 use super::ruling::{self, IdentityRecord};
 use super::{Held, Live, Log, Metrics, Record, Ruling, Say, Set};
@@ -104,16 +103,15 @@ impl Gate {
         judged.await.unwrap_or_else(|| self.rule(&asked, failed()))
     }
 
-    /// Works on the thread of the caller if there is a place, so that no other has to be woken;
-    /// otherwise when there is one, whether its caller still waits or not. There is nothing if the
-    /// work panicked.
+    /// Works on the thread of the caller if there is a place, so that no other has to be woken for
+    /// less than a millisecond of work; otherwise when there is one, whether its caller still waits
+    /// or not. The runtime has threads that are left for the connections meanwhile. There is nothing
+    /// if the work panicked.
     async fn work<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Option<T> {
-        let work = move |gate: &Self| {
-            block_in_place(|| catch_unwind(AssertUnwindSafe(|| work(gate)))).ok()
-        };
+        let work = move |gate: &Self| catch_unwind(AssertUnwindSafe(|| work(gate))).ok();
         if let Ok(_place) = self.places.try_acquire() {
             return work(self);
         }

@@ -65,9 +65,6 @@ pub struct Webhook {
     facts: Option<Arc<dyn Facts>>,
     /// The turns of large bodies.
     large: Arc<Semaphore>,
-    /// Held while a question of `/v1/evaluate` is read, for which policies are asked about its
-    /// parameters: the engine has a call for one of these.
-    reading: Arc<Mutex<()>>,
     stopping: AtomicBool,
     /// How many findings each constraint has made.
     violations: Mutex<HashMap<String, u64>>,
@@ -83,7 +80,6 @@ impl Webhook {
             settings,
             facts,
             large: Arc::new(Semaphore::new(turns)),
-            reading: Arc::default(),
             stopping: AtomicBool::new(false),
             violations: Mutex::default(),
         }
@@ -233,11 +229,7 @@ impl Webhook {
     async fn evaluate(&self, at: Instant, mut held: Held, uri: &Uri, body: Bytes) -> Reply {
         let set = self.gate.live().current();
         let engine = self.gate.live().engine().clone();
-        let one = Arc::clone(&self.reading);
-        let read = move |body: Bytes| {
-            let _one = one.lock().unwrap_or_else(PoisonError::into_inner);
-            evaluate::read(&body, &set.catalog, &engine)
-        };
+        let read = move |body: Bytes| evaluate::read(&body, &set.catalog, &engine);
         let case = match self.read(body, &mut held, read).await {
             Ok(case) => case,
             Err(wrong) => return plain(StatusCode::BAD_REQUEST, wrong + "\n"),

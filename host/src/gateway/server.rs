@@ -25,11 +25,19 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::Say;
 use super::budget::{Budget, Held};
+
+/// A runtime for a gate that judges so many requests at a time on its threads: two more are left
+/// for the connections meanwhile.
+pub fn runtime(workers: usize) -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(workers + 2).enable_all().build()
+}
 
 /// What peers may use.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{GateArgs, runtime, say, tell_systemd, voice};
+use super::{GateArgs, say, tell_systemd, voice};
 use crate::catalog::Bundled;
 #[cfg(feature = "cluster")]
 use crate::collect::cluster::Cluster;
@@ -63,7 +63,7 @@ The labels of namespaces, for constraints that select by them, and the Pods that
 
 impl Kubernetes {
     pub(super) fn run(self, pack: &[Bundled]) -> anyhow::Result<Decision> {
-        let runtime = runtime()?;
+        let runtime = self.gate.runtime()?;
         let certificate = Arc::new(Certificate::open(Files {
             certificate: self.certificate.clone(),
             key: self.key.clone(),

@@ -102,9 +102,7 @@ impl GateArgs {
         pack: &[Bundled],
         more: Recipe,
     ) -> anyhow::Result<Option<Arc<Gate>>> {
-        let workers = self
-            .workers
-            .map_or_else(rayon::current_num_threads, usize::from);
+        let workers = self.workers();
         let memory =
             usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
         let limits = Limits {
@@ -148,12 +146,21 @@ impl GateArgs {
         ))))
     }
 
+    fn workers(&self) -> usize {
+        self.workers
+            .map_or_else(rayon::current_num_threads, usize::from)
+    }
+
+    fn runtime(&self) -> anyhow::Result<Runtime> {
+        server::runtime(self.workers()).context("cannot start the connections")
+    }
+
     /// Runs a gate until it is asked to stop: its server, the renewal of its set, its metrics.
     fn run<S>(&self, gate: &Arc<Gate>, serve: S) -> anyhow::Result<Decision>
     where
         S: AsyncFnOnce() -> anyhow::Result<()>,
     {
-        self.run_on(&runtime()?, gate, serve)
+        self.run_on(&self.runtime()?, gate, serve)
     }
 
     /// Runs a gate on a runtime that is there already.
@@ -268,14 +275,6 @@ fn tell_systemd(what: &str) {
     if let Err(error) = told {
         say(&format!("systemd cannot be told {what}: {error}"));
     }
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .enable_all()
-        .build()
-        .context("cannot start the connections")
 }
 
 fn voice() -> Say {

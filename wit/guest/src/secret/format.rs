@@ -223,7 +223,15 @@ pub fn known(text: &str) -> Option<Known<'_>> {
             return Some(known);
         }
     }
-    azure_secret(text).or_else(|| telegram_token(text))
+    // A byte is found sooner than a text, and most texts have neither.
+    let azure = || bytes.contains(&b'~').then(|| azure_secret(text)).flatten();
+    let telegram = || {
+        bytes
+            .contains(&b':')
+            .then(|| telegram_token(text))
+            .flatten()
+    };
+    azure().or_else(telegram)
 }
 
 /// The bytes that a format starts with.

@@ -160,7 +160,7 @@ impl Names {
         let name = name.get(start.unwrap_or(0)..).unwrap_or(name);
         // Most names have none of this in them, and need not be taken apart.
         let lower = name.to_ascii_lowercase();
-        if self.more.is_empty() && !STEMS.iter().any(|stem| lower.contains(stem)) {
+        if self.more.is_empty() && !has_stem(lower.as_bytes()) {
             return Says::Nothing;
         }
         let words = words(name);
@@ -219,10 +219,15 @@ impl Names {
     /// What the value of a name is, if the name says secret and the value is none of the safe forms.
     #[must_use]
     pub fn guess(&self, name: &str, value: &str) -> Option<Form> {
+        // Most names say nothing, and a name is looked at sooner than a value.
+        let says = self.says(name);
+        if says == Says::Nothing {
+            return None;
+        }
         let value = value.trim();
         let secret = without_scheme(value);
         let form = form(secret);
-        let literal = match self.says(name) {
+        let literal = match says {
             Says::Nothing => false,
             Says::Maybe if secret.len() < value.len() => form != Form::Safe,
             Says::Maybe => form == Form::Literal && (looks_random(secret) || is_short_hex(secret)),
@@ -235,6 +240,21 @@ impl Names {
             form
         })
     }
+}
+
+/// Whether a name has one of the [`STEMS`] in it.
+fn has_stem(mut name: &[u8]) -> bool {
+    while let Some((first, rest)) = name.split_first() {
+        let stems = STEMS.iter().map(|stem| stem.as_bytes());
+        if stems
+            .filter(|stem| stem[0] == *first)
+            .any(|stem| name.starts_with(stem))
+        {
+            return true;
+        }
+        name = rest;
+    }
+    false
 }
 
 /// The secret in the value of an `Authorization` header: `Bearer SECRET`.

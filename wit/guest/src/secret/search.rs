@@ -72,6 +72,9 @@ impl Search {
     /// Whether nothing is to be guessed of a name.
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {
+        if self.allowed_names.is_empty() {
+            return false;
+        }
         let name = name.to_lowercase();
         self.allowed_names
             .iter()
@@ -89,7 +92,7 @@ impl Search {
         if !certain.is_empty() || self.allows(name) {
             return certain;
         }
-        let length = trimmed.chars().count();
+        let length = || trimmed.chars().count();
         if let Some(form) = self.names.guess(name, text) {
             let hint = if form == Form::Placeholder {
                 "a default that everybody knows"
@@ -97,12 +100,13 @@ impl Search {
                 "a literal"
             };
             let message = format!(
-                "{what} is named like a secret, and its value is {hint} of {length} characters"
+                "{what} is named like a secret, and its value is {hint} of {} characters",
+                length()
             );
             return self.kept(vec![sighting(Sign::Name, form, trimmed, 0, message)]);
         }
         if looks_random(text) && !is_digest(name) {
-            let message = format!("{what} has {length} characters that look random");
+            let message = format!("{what} has {} characters that look random", length());
             return self.kept(vec![sighting(
                 Sign::Random,
                 Form::Literal,

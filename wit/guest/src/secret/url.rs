@@ -16,6 +16,10 @@ pub struct UrlPassword<'a> {
 /// `https://token@host`, and the `user:password@tcp(host)` of Go's database drivers.
 #[must_use]
 pub fn url_password(text: &str) -> Option<UrlPassword<'_>> {
+    // A byte is found sooner than a text, and most texts have no colon.
+    if !text.as_bytes().contains(&b':') {
+        return None;
+    }
     let mut rest = text;
     while let Some(colon) = rest.find("://") {
         let (before, after) = (rest.get(..colon)?, rest.get(colon + 3..)?);
@@ -70,7 +74,10 @@ fn in_userinfo<'a>(user: &'a str, host: &str) -> Option<&'a str> {
 }
 
 fn go_driver(text: &str) -> Option<UrlPassword<'_>> {
-    let at = text.find("@tcp(").or_else(|| text.find("@unix("))?;
+    let at = text.find('@')?;
+    let at = ["@tcp(", "@unix("]
+        .iter()
+        .find_map(|mark| Some(at + text.get(at..)?.find(mark)?))?;
     let start = text
         .get(..at)?
         .rfind(|c: char| c.is_whitespace() || "\"'=`".contains(c))
