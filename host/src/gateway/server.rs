@@ -49,6 +49,9 @@ pub struct Limits {
     /// How long the head of a request, its body, and a TLS handshake may each take. A connection
     /// on which nothing is asked for as long is closed.
     pub patience: Duration,
+    /// The same for the head of a request on a Unix socket. Who can use that is trusted, and keeps
+    /// its connections: an engine that finds one closed as it asks waits before it asks again.
+    pub idle: Duration,
     /// How many connections are served at a time, if the system lets the program have as many open
     /// files; others wait.
     pub connections: usize,
@@ -62,6 +65,7 @@ impl Default for Limits {
             body: 16 << 20,
             bodies: 64 << 20,
             patience: Duration::from_secs(10),
+            idle: Duration::from_hours(1),
             connections: 8192,
             farewell: Duration::from_secs(10),
         }
@@ -255,13 +259,20 @@ impl Stream {
         F: Fn(Parts, Result<Bytes, Unread>) -> A + Clone + Send + 'static,
         A: Future<Output = Reply> + Send + 'static,
     {
+        let http = Http {
+            second: false,
+            certified: false,
+            patience: limits.0.patience,
+        };
         match self {
             Self::Unix(stream) => {
-                connection(stream, Http::default(), limits, watcher, answer).await;
+                let http = Http {
+                    patience: limits.0.idle,
+                    ..http
+                };
+                connection(stream, http, limits, watcher, answer).await;
             }
-            Self::Tcp(stream, None) => {
-                connection(stream, Http::default(), limits, watcher, answer).await;
-            }
+            Self::Tcp(stream, None) => connection(stream, http, limits, watcher, answer).await,
             Self::Tcp(stream, Some(config)) => {
                 let handshake = TlsAcceptor::from(config).accept(stream);
                 // A peer that speaks no TLS or trusts nobody here is its own concern.
@@ -270,6 +281,7 @@ impl Stream {
                     let http = Http {
                         second: session.alpn_protocol() == Some(b"h2"),
                         certified: session.peer_certificates().is_some(),
+                        ..http
                     };
                     connection(stream, http, limits, watcher, answer).await;
                 }
@@ -283,12 +295,14 @@ impl Stream {
 pub struct Certified;
 
 /// What is known of a connection before its first request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Http {
     /// Whether it speaks HTTP/2.
     second: bool,
     /// Whether its peer has shown a certificate.
     certified: bool,
+    /// How long the head of a request may take.
+    patience: Duration,
 }
 
 /// Answers the requests of one connection. The version of HTTP is known before: looking for it
@@ -313,7 +327,7 @@ async fn connection<S, F, A>(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.patience)
+        .header_read_timeout(http.patience)
         .max_buf_size(BUFFER)
         .half_close(false);
     builder
@@ -405,4 +419,38 @@ pub fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_finds_its_connection_open_whenever_it_asks() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let path = folder.path().join("gate.sock");
+        let listener = Listener::unix(&path).await.expect("the folder is writable");
+        let limits = Limits {
+            patience: Duration::from_millis(10),
+            ..Limits::default()
+        };
+        let say: Say = Arc::new(|_| ());
+        tokio::spawn(
+            listener.serve(limits, say, std::future::pending(), |_, _| async {
+                reply(StatusCode::OK, "text/plain", "here")
+            }),
+        );
+        let mut engine = UnixStream::connect(&path).await.expect("it is served");
+        tokio::time::sleep(limits.patience * 10).await;
+        engine
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("the connection is open");
+        let mut answer = String::new();
+        let read = engine.read_to_string(&mut answer).await;
+        read.expect("the connection is open");
+        assert!(answer.ends_with("here"), "{answer}");
+    }
 }
