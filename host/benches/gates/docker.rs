@@ -6,14 +6,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 
+use hyper::StatusCode;
+use hyper::body::Bytes;
 use stridegate::collect::engine::Address;
 use stridegate::gateway::docker::{BuildKit, Plugin};
-use stridegate::gateway::server::{Listener, reply};
+use stridegate::gateway::server::{Listener, Reply, Unread, reply};
 use stridegate::object::Text;
 use stridegate::source::{Call, Reading};
 use tokio::runtime::Runtime;
 
-use super::load::{Comparison, gate, recordings, root, serve};
+use super::load::{Comparison, Evaluations, gate, recordings, root, serve};
 
 pub(crate) fn compare(runtime: &Runtime) {
     println!("Docker: writes that need no answer of the engine but an image's");
@@ -35,20 +37,29 @@ pub(crate) fn compare(runtime: &Runtime) {
         let plugin = Arc::clone(&plugin);
         async move { plugin.answer(head, body).await }
     }));
+    let evaluations = Evaluations::new(&gate);
+    let judges = Arc::clone(&evaluations);
+    let listener = listen("judge.sock").expect("the folder can be written");
+    runtime.spawn(serve(listener, move |_, body| {
+        let judges = Arc::clone(&judges);
+        async move {
+            judges.judge(decode(body));
+            allowed()
+        }
+    }));
     let listener = listen("decode.sock").expect("the folder can be written");
     runtime.spawn(serve(listener, |_, body| async move {
-        let text = String::from_utf8(body.unwrap_or_default().into()).unwrap_or_default();
-        black_box(read(&text));
-        let allowed = r#"{"Allow":true,"Msg":""}"#;
-        reply(hyper::StatusCode::OK, "application/json", allowed)
+        black_box(decode(body));
+        allowed()
     }));
     let connect = |name| UnixStream::connect(path(name)).expect("the server listens");
     Comparison {
-        gate: &gate,
+        evaluations: &evaluations,
         recorded: &recorded,
         read,
         head: "POST /AuthZPlugin.AuthZReq HTTP/1.1\r\nHost: \r\n",
         judging: &|| connect("gate.sock"),
+        evaluating: &|| connect("judge.sock"),
         decoding: &|| connect("decode.sock"),
     }
     .print();
@@ -56,6 +67,15 @@ pub(crate) fn compare(runtime: &Runtime) {
 
 fn call(text: &str) -> Call {
     Call::parse(&Arc::new(Text::new("request", text))).expect("a recording is a call")
+}
+
+fn decode(body: Result<Bytes, Unread>) -> Reading {
+    read(&String::from_utf8(body.unwrap_or_default().into()).unwrap_or_default())
+}
+
+fn allowed() -> Reply {
+    let allowed = r#"{"Allow":true,"Msg":""}"#;
+    reply(StatusCode::OK, "application/json", allowed)
 }
 
 fn read(text: &str) -> Reading {

@@ -4,16 +4,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::StatusCode;
+use hyper::body::Bytes;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use stridegate::gateway::Ruling;
 use stridegate::gateway::admission::{Question, Told};
 use stridegate::gateway::kubernetes::{Settings, Webhook};
-use stridegate::gateway::server::{Listener, Tls, reply};
+use stridegate::gateway::server::{Listener, Reply, Tls, Unread, reply};
 use stridegate::source::Reading;
 use tokio::runtime::Runtime;
 
-use super::load::{Comparison, gate, recordings, serve};
+use super::load::{Comparison, Evaluations, gate, recordings, serve};
 
 pub(crate) fn compare(runtime: &Runtime) {
     println!("Kubernetes: reviews over TLS");
@@ -37,23 +39,41 @@ pub(crate) fn compare(runtime: &Runtime) {
         let webhook = Arc::clone(&webhook);
         async move { webhook.answer(head, body).await }
     }));
+    let (listener, evaluating) = listen();
+    let evaluations = Evaluations::new(&gate);
+    let judges = Arc::clone(&evaluations);
+    runtime.spawn(serve(listener, move |_, body| {
+        let judges = Arc::clone(&judges);
+        async move {
+            let question = decode(body);
+            judges.judge(question.reading);
+            allowed(question.uid)
+        }
+    }));
     let (listener, decoding) = listen();
     runtime.spawn(serve(listener, |_, body| async move {
-        let question = Question::read(body.unwrap_or_default().to_vec());
-        let uid = question.expect("a recording is sound").uid;
-        let told = Told::new(uid, &Ruling::default());
-        let told = serde_json::to_vec(&told).unwrap_or_default();
-        reply(hyper::StatusCode::OK, "application/json", told)
+        allowed(decode(body).uid)
     }));
     Comparison {
-        gate: &gate,
+        evaluations: &evaluations,
         recorded: &recordings("admission"),
         read,
         head: "POST /validate?timeout=5s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
         judging: &|| connect(judging, &client),
+        evaluating: &|| connect(evaluating, &client),
         decoding: &|| connect(decoding, &client),
     }
     .print();
+}
+
+fn decode(body: Result<Bytes, Unread>) -> Question {
+    Question::read(body.unwrap_or_default().to_vec()).expect("a recording is sound")
+}
+
+fn allowed(uid: String) -> Reply {
+    let told = Told::new(uid, &Ruling::default());
+    let told = serde_json::to_vec(&told).unwrap_or_default();
+    reply(StatusCode::OK, "application/json", told)
 }
 
 fn read(text: &str) -> Reading {

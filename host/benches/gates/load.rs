@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
@@ -12,6 +12,7 @@ use stridegate::constraint::Today;
 use stridegate::engine::{Engine, Limits};
 use stridegate::gateway::server::{self, Listener, Reply, Unread};
 use stridegate::gateway::{Gate, Live, Log, LogTarget, Recipe, Settings};
+use stridegate::policy::Policy;
 use stridegate::review::Court;
 use stridegate::source::{Images, Reading};
 
@@ -96,8 +97,8 @@ where
 
 /// What is compared.
 pub(crate) struct Comparison<'a, S> {
-    /// The gate.
-    pub(crate) gate: &'a Gate,
+    /// What is judged by the server that does nothing else.
+    pub(crate) evaluations: &'a Evaluations,
     /// The requests as they were recorded.
     pub(crate) recorded: &'a [String],
     /// Reads one of them.
@@ -106,6 +107,8 @@ pub(crate) struct Comparison<'a, S> {
     pub(crate) head: &'static str,
     /// Connects with the gate.
     pub(crate) judging: &'a (dyn Fn() -> S + Sync),
+    /// Connects with the server that judges and does nothing else.
+    pub(crate) evaluating: &'a (dyn Fn() -> S + Sync),
     /// Connects with the server that decodes and decides nothing.
     pub(crate) decoding: &'a (dyn Fn() -> S + Sync),
 }
@@ -113,15 +116,17 @@ pub(crate) struct Comparison<'a, S> {
 impl<S: Read + Write> Comparison<'_, S> {
     /// Measures, and prints the ratio.
     pub(crate) fn print(&self) {
-        let (judged, evaluations) = self.evaluations();
         println!(
-            "{} recorded requests; {judged} policies have something to judge in the median",
-            self.recorded.len()
+            "{} recorded requests; {} policies have something to judge in the median",
+            self.recorded.len(),
+            self.policies()
         );
         let judging = self.measure("gate", self.judging);
         let decoding = self.measure("decodes only", self.decoding);
+        latencies((self.evaluating)(), &self.requests());
+        let evaluations = self.evaluations.median();
         println!(
-            "evaluations    median {:>7.1} us   (as measured in this run, without the server)",
+            "evaluations    median {:>7.1} us   (in a server that does nothing else, without the server)",
             micros(evaluations)
         );
         println!(
@@ -132,11 +137,7 @@ impl<S: Read + Write> Comparison<'_, S> {
 
     /// Prints how a server answers, and returns the median of the times that it takes.
     fn measure(&self, what: &str, connect: &(dyn Fn() -> S + Sync)) -> Duration {
-        let requests: Vec<Vec<u8>> = self
-            .recorded
-            .iter()
-            .map(|body| self.request(body))
-            .collect();
+        let requests = self.requests();
         let mut times = latencies(connect(), &requests);
         times.sort();
         let (median, last) = (times[times.len() / 2], times[times.len() * 99 / 100]);
@@ -155,37 +156,66 @@ impl<S: Read + Write> Comparison<'_, S> {
         median
     }
 
-    fn request(&self, body: &str) -> Vec<u8> {
+    fn requests(&self) -> Vec<Vec<u8>> {
         let head = self.head;
-        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        let request = |body: &String| {
+            format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        };
+        self.recorded.iter().map(request).collect()
     }
 
-    /// How many policies judge each request, and how long they all take for it: the medians.
-    fn evaluations(&self) -> (usize, Duration) {
+    /// How many policies judge each request in the median.
+    fn policies(&self) -> usize {
+        let set = self.evaluations.gate.live().current();
+        let judging = |recorded: &String| {
+            let reading = (self.read)(recorded);
+            let judges = |policy: &&Arc<Policy>| {
+                let mut objects = reading.objects.iter();
+                objects.any(|object| policy.judges(&object.kind))
+            };
+            set.catalog.policies().filter(judges).count()
+        };
+        let mut judging: Vec<usize> = self.recorded.iter().map(judging).collect();
+        judging.sort_unstable();
+        judging[judging.len() / 2]
+    }
+}
+
+/// What the policies of a gate say of requests, for a server that does nothing else: there they
+/// find the processor as they find it in the gate, and not as a loop leaves it.
+pub(crate) struct Evaluations {
+    gate: Arc<Gate>,
+    times: Mutex<Vec<Duration>>,
+}
+
+impl Evaluations {
+    pub(crate) fn new(gate: &Arc<Gate>) -> Arc<Self> {
+        Arc::new(Self {
+            gate: Arc::clone(gate),
+            times: Mutex::default(),
+        })
+    }
+
+    /// Judges a request, and keeps how long that took.
+    pub(crate) fn judge(&self, reading: Reading) {
         let set = self.gate.live().current();
-        let images = Images::default();
         let court = Court {
             engine: self.gate.live().engine(),
             cache: None,
             rulebook: &set.rulebook,
-            images: &images,
+            images: &Images::default(),
             today: Today::now(),
         };
-        let (mut times, mut judged) = (Vec::new(), Vec::new());
-        for number in 0..ASKED {
-            let reading = (self.read)(&self.recorded[number % self.recorded.len()]);
-            let objects = &reading.objects;
-            let policies = set.catalog.policies();
-            let matching =
-                policies.filter(|policy| objects.iter().any(|object| policy.judges(&object.kind)));
-            judged.push(matching.count());
-            let begun = Instant::now();
-            black_box(court.judge("request", reading));
-            times.push(begun.elapsed());
-        }
+        let begun = Instant::now();
+        black_box(court.judge("request", reading));
+        let took = begun.elapsed();
+        self.times.lock().expect("nothing panics").push(took);
+    }
+
+    fn median(&self) -> Duration {
+        let mut times = self.times.lock().expect("nothing panics");
         times.sort();
-        judged.sort_unstable();
-        (judged[judged.len() / 2], times[times.len() / 2])
+        times[times.len() / 2]
     }
 }
 

@@ -75,6 +75,7 @@ impl Progress {
     }
 
     /// That so many more have been found.
+    #[cfg(feature = "gateway")]
     pub(super) fn expect(&self, more: usize) {
         self.total.fetch_add(more, Ordering::Relaxed);
     }
