@@ -101,7 +101,10 @@ impl Address {
         let contexts = configuration().join("contexts");
         let file = contexts.join("meta").join(&id).join("meta.json");
         let text = std::fs::read_to_string(&file).with_context(|| {
-            format!("the context {name} cannot be read from {}", file.display())
+            format!(
+                "the context {name} cannot be read from {}; docker context ls shows those that are there",
+                file.display()
+            )
         })?;
         let meta: Value = serde_json::from_str(&text)
             .with_context(|| format!("{} is no JSON", file.display()))?;
