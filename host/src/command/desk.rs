@@ -130,6 +130,16 @@ impl PolicyPaths {
     }
 }
 
+/// What one call of a policy may use, from `--memory` in MiB and `--timeout` in milliseconds.
+pub(super) fn limits(memory: u64, timeout: u64) -> anyhow::Result<Limits> {
+    let memory = usize::try_from(memory << 20).context("--memory is too large for this machine")?;
+    Ok(Limits {
+        memory,
+        deadline: Duration::from_millis(timeout),
+        until: None,
+    })
+}
+
 impl PolicyArgs {
     /// Loads the policies.
     pub(super) fn load(&self, pack: &[Bundled]) -> anyhow::Result<Loaded> {
@@ -142,13 +152,7 @@ impl PolicyArgs {
         pack: &[Bundled],
         bundles: &[PathBuf],
     ) -> anyhow::Result<Loaded> {
-        let memory =
-            usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
-        let limits = Limits {
-            memory,
-            deadline: Duration::from_millis(self.timeout),
-            until: None,
-        };
+        let limits = limits(self.memory, self.timeout)?;
         let parallel = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
         let engine = Engine::new(parallel, limits)?;
         let cache = (!self.no_cache).then(Cache::of_user).flatten();

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -16,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConstraintPaths, PolicyPaths, say};
 use crate::catalog::Bundled;
-use crate::engine::{Engine, Limits};
+use crate::engine::Engine;
 use crate::gateway::server::{self, Listener, Unread, reply};
 use crate::gateway::{Gate, Live, Log, LogTarget, Metrics, Recipe, Say, Settings};
 use crate::review::Decision;
@@ -103,13 +102,7 @@ impl GateArgs {
         more: Recipe,
     ) -> anyhow::Result<Option<Arc<Gate>>> {
         let workers = self.workers();
-        let memory =
-            usize::try_from(self.memory << 20).context("--memory is too large for this machine")?;
-        let limits = Limits {
-            memory,
-            deadline: Duration::from_millis(self.timeout),
-            until: None,
-        };
+        let limits = super::desk::limits(self.memory, self.timeout)?;
         let calls = u32::try_from(workers).unwrap_or(u32::MAX);
         let engine = Engine::new(calls.saturating_add(ASIDE), limits)?;
         let recipe = self.policies.recipe(pack, &self.constraints, more);
