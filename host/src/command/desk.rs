@@ -102,6 +102,13 @@ pub(super) struct Desk {
 
 impl PolicyPaths {
     /// A catalog without policies, which follows references.
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(
+            clippy::unused_self,
+            reason = "without registries nothing is set for them"
+        )
+    )]
     fn catalog(&self) -> Catalog {
         #[cfg(feature = "registry")]
         {
