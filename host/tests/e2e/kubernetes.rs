@@ -35,6 +35,7 @@ impl World {
             .expect("a certificate can be made");
         write(&path("tls.crt"), &made.cert.pem());
         write(&path("tls.key"), &made.signing_key.serialize_pem());
+        write(&path("tls.pub"), &made.signing_key.public_key_pem());
         write(&path("gate.yaml"), CONSTRAINTS);
         let port = free_port();
         let webhook = Server::start(
@@ -153,7 +154,6 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
             .args(["--initial-cluster", &format!("default={peer}")]),
         "ready to serve client requests",
     );
-    let key = world.path("tls.key");
     write(
         &world.path("tokens.csv"),
         "secret-of-the-test,admin,1,system:masters\n",
@@ -170,9 +170,9 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
             .args(["--service-cluster-ip-range", "10.0.0.0/24"])
             .args(["--service-account-issuer", "https://localhost"])
             .arg("--service-account-key-file")
-            .arg(&key)
+            .arg(world.path("tls.pub"))
             .arg("--service-account-signing-key-file")
-            .arg(&key)
+            .arg(world.path("tls.key"))
             .args(["--disable-admission-plugins", "ServiceAccount"]),
         "Serving securely",
     );
