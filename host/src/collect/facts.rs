@@ -88,7 +88,8 @@ struct Host<'a> {
     root: &'a Path,
     files: Vec<Value>,
     contents: Map<String, Value>,
-    seen: BTreeSet<String>,
+    /// The places of the files that were taken.
+    seen: BTreeSet<(String, String)>,
 }
 
 impl Host<'_> {
@@ -132,6 +133,13 @@ impl Host<'_> {
         paths
     }
 
+    /// The folder that a path lies in without links on the way, and its name there: what two paths
+    /// have in common where `/lib` leads to `/usr/lib`.
+    fn place(&self, path: &str) -> (String, String) {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        (self.resolve(folder).0, name.to_owned())
+    }
+
     /// Takes files that were not taken yet, by role and path; of a folder of static Pods also what
     /// is in it.
     fn files_once(&mut self, named: Vec<(String, String)>) {
@@ -143,7 +151,7 @@ impl Host<'_> {
             };
             let within = within.into_iter().map(|path| ("static-pod".into(), path));
             for (role, path) in std::iter::once((role, path)).chain(within) {
-                if self.seen.insert(path.clone()) {
+                if self.seen.insert(self.place(&path)) {
                     self.file(&role, &path);
                 }
             }
@@ -737,6 +745,20 @@ mod tests {
         ] {
             assert_eq!(masked_text(text), text);
         }
+    }
+
+    #[test]
+    fn a_file_that_two_paths_lead_to_is_read_once() {
+        let machine = tempfile::tempdir().unwrap();
+        let units = machine.path().join("usr/lib/systemd/system");
+        fs::create_dir_all(&units).unwrap();
+        fs::write(units.join("docker.service"), "[Service]\n").unwrap();
+        symlink("usr/lib", machine.path().join("lib")).unwrap();
+        let facts = capture(machine.path());
+        let files = facts["files"].as_array().unwrap();
+        assert_eq!(files.len(), 1, "{files:?}");
+        assert_eq!(files[0]["target"], "/usr/lib/systemd/system/docker.service");
+        assert_eq!(facts["contents"].as_object().unwrap().len(), 1);
     }
 
     #[test]

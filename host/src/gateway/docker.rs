@@ -211,6 +211,7 @@ impl Plugin {
             ),
             Lookup::Exec(id) => (format!("/exec/{}/json", escape(id)), id, "exec instance"),
             Lookup::Service(id) => (format!("/services/{}", escape(id)), id, "service"),
+            Lookup::Plugin(name) => (format!("/plugins/{}/json", escape(name)), name, "plugin"),
         };
         match self.engine.get(&path).await {
             Ok(Answer::Found(text)) => Ok(Arc::new(Text::new("engine", text))),

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stridegate_shapes::fields::{Doubled, means};
 use stridegate_shapes::request::{self, Body, Endpoint, Target};
-use stridegate_shapes::{Kind, container, exec, network, service, volume};
+use stridegate_shapes::{Kind, container, exec, network, plugin, service, volume};
 
 use super::docker::{doubled_message, merged};
 use super::{Fault, InputFault, Reading, json};
@@ -52,6 +52,8 @@ pub enum Lookup {
     Exec(String),
     /// The service that is set back to what it was.
     Service(String),
+    /// The plugin that is enabled, which starts its container.
+    Plugin(String),
 }
 
 /// Whether a text can hold a call at all.
@@ -289,6 +291,7 @@ impl Call {
                 Some(Lookup::Container(name()))
             }
             "exec.start" => Some(Lookup::Exec(name())),
+            "plugin.enable" => Some(Lookup::Plugin(name())),
             // With any other value the body is what counts, or the engine refuses the request.
             "service.update" if self.target.first("rollback") == "previous" => {
                 Some(Lookup::Service(name()))
@@ -448,6 +451,10 @@ impl Call {
                 let document = exec::from_inspect(known);
                 made.add(&exec::KIND, own("/ContainerID"), document, exec::MOVES);
             }
+            "plugin.enable" => {
+                let document = plugin::container(known);
+                made.add(&container::KIND, own("/Name"), document, plugin::MOVES);
+            }
             "service.update" => match known.get("PreviousSpec") {
                 Some(previous) => {
                     let document = Node::map(known.span, [("Spec", previous.clone())]);
@@ -513,8 +520,8 @@ impl Made {
             .objects
             .last()
             .map(|object| Arc::clone(&object.identity));
-        if let (Some(container), Some(identity)) = (container, identity) {
-            self.push(&container::KIND, identity, container, service::MOVES);
+        if let (Some((container, moves)), Some(identity)) = (container, identity) {
+            self.push(&container::KIND, identity, container, moves);
         }
     }
 
@@ -831,6 +838,59 @@ mod tests {
             )
         });
         assert_eq!(user.as_deref(), Some("0"));
+    }
+
+    /// The engine starts every plugin as root, whatever user its configuration names.
+    #[test]
+    fn a_plugin_that_is_enabled_is_judged_as_the_container_that_starts() {
+        let enable = call(
+            "POST",
+            "/plugins/evil/p:latest/enable?timeout=0",
+            &json!({"Content-Length": "0"}),
+            None,
+        );
+        assert_eq!(
+            enable.lookup(),
+            Some(Lookup::Plugin("evil/p:latest".into()))
+        );
+        let known = r#"{"Name": "evil/p:latest", "Config": {"Entrypoint": ["/bin/sh"], "User": {"UID": 1000}, "PidHost": true, "IpcHost": false, "Network": {"Type": "host"}, "Linux": {"Capabilities": ["CAP_SYS_ADMIN"]}, "Mounts": [{"Source": "/none"}]}, "Settings": {"Args": ["-c"], "Env": ["A=b"], "Mounts": [{"Source": "/", "Destination": "/host", "Options": ["rbind", "ro"]}, {"Name": "unset", "Source": null}]}}"#;
+        let reading = enable.reading_with(&Arc::new(Text::new("engine", known)));
+        let object = reading.objects.first().expect("it is a container");
+        assert_eq!(object.identity.name, "evil/p:latest");
+        assert_eq!(
+            serde_json::to_value(&object.document).expect("a tree is JSON"),
+            json!({
+                "Config": {"User": "0", "Env": ["A=b"], "Cmd": ["-c"], "Entrypoint": ["/bin/sh"]},
+                "HostConfig": {"CapAdd": ["CAP_SYS_ADMIN"], "PidMode": "host", "NetworkMode": "host"},
+                "Mounts": [
+                    {"Type": "bind", "Source": "/", "RW": false, "Destination": "/host"},
+                    {"Type": "bind", "Source": null, "RW": true},
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn a_plugin_of_a_service_runs_as_root() {
+        let headers = json!({"Content-Type": JSON});
+        let user = |task: &str| {
+            let body = format!(r#"{{"Name": "s", "TaskTemplate": {task}}}"#);
+            let call = call("POST", "/services/create", &headers, Some(body.as_bytes()));
+            let reading = call.reading("x");
+            let containers = reading.objects.iter().filter_map(|object| {
+                let user = object.document.at("/Config/User")?.node.as_str()?;
+                Some(user.to_owned())
+            });
+            containers.collect::<Vec<_>>()
+        };
+        let plugin =
+            r#""PluginSpec": {"remote": "a", "Privileges": [{"Name": "mount", "value": ["/"]}]}"#;
+        let container = r#""ContainerSpec": {"User": "1"}"#;
+        assert_eq!(user(&format!("{{{plugin}}}")), ["0"]);
+        let both = format!("{plugin}, {container}");
+        assert_eq!(user(&format!(r#"{{"Runtime": "plugin", {both}}}"#)), ["0"]);
+        assert_eq!(user(&format!("{{{both}}}")), ["1"]);
+        assert_eq!(user("{}"), [] as [&str; 0]);
     }
 
     /// The engine sets back only by one word; with another the body is what it executes.

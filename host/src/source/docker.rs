@@ -288,8 +288,8 @@ impl Reader<'_> {
             .objects
             .last()
             .map(|object| Arc::clone(&object.identity));
-        if let (Some(container), Some(identity)) = (container, identity) {
-            self.push(&container::KIND, identity, container, service::MOVES);
+        if let (Some((container, moves)), Some(identity)) = (container, identity) {
+            self.push(&container::KIND, identity, container, moves);
         }
     }
 

@@ -485,6 +485,11 @@ fn docker() {
         "{answer}"
     );
 
+    say("a plugin of the engine is a container of root's, and copied files can make one");
+    plugin(&world);
+    world.denies("root-user/copied-files", &["cp", "rootfs.tar", "c1:/tmp"]);
+    world.allows(&["cp", "c1:/bin/true", "copied"]);
+
     say("nothing walks around the gate");
     evasions::denied(&world);
 
@@ -539,6 +544,24 @@ fn docker() {
     );
     world.allows(&["rm", "-f", "c1"]);
     assert!(matches!(world.engine.child.try_wait(), Ok(None)));
+}
+
+/// That a plugin that was made here is not enabled.
+fn plugin(world: &World) {
+    let folder = world.path("plugin");
+    fs::create_dir_all(folder.join("rootfs/bin")).expect("the folder can be written");
+    fs::copy("/bin/busybox", folder.join("rootfs/bin/busybox")).expect("busybox is there");
+    let config = json!({
+        "Description": "", "Documentation": "", "WorkDir": "/", "PidHost": true,
+        "Entrypoint": ["/bin/busybox", "sleep", "1000"],
+        "Interface": {"Types": ["docker.dummy/1.0"], "Socket": "evil.sock"},
+        "Linux": {"Capabilities": ["CAP_SYS_ADMIN"], "AllowAllDevices": true, "Devices": null},
+        "Mounts": [], "Network": {"Type": "host"}, "User": {"UID": 1000},
+    });
+    fs::write(folder.join("config.json"), config.to_string()).expect("the folder can be written");
+    world.allows(&["plugin", "create", "evil/plugin", "plugin"]);
+    world.denies("root-user/uid-zero", &["plugin", "enable", "evil/plugin"]);
+    world.allows(&["plugin", "rm", "evil/plugin"]);
 }
 
 /// That a scan of a manager judges its services.

@@ -4,6 +4,7 @@ mod container;
 mod dockerfile;
 mod image;
 mod pod;
+mod request;
 
 use stridegate_policy::path::last;
 use stridegate_policy::prelude::*;
@@ -26,6 +27,11 @@ policy! {
     /// An image that starts as root only to drop it in its entrypoint is reported too, less
     /// severely where the tool that drops it can be seen: nothing outside the entrypoint keeps
     /// its promise, and `docker exec` does not pass through it.
+    ///
+    /// At the gate of an engine, a request that puts files into a container is found as well: nobody
+    /// sees which. A new `/etc/passwd` makes root of a user that has a name, and a program that runs
+    /// with the rights of its owner, of any. `docker cp` out of a container is another request. A
+    /// plugin of the engine is judged when it is enabled: it always runs as root.
     ///
     /// The user of `windowsOptions` counts where a Pod says that it runs on Windows, by `os` or its
     /// `nodeSelector`: on Linux the kubelet does not look at it. Groups, capabilities, programs that
@@ -55,9 +61,9 @@ policy! {
     RootUser {
         parameters: Parameters,
         threats: [(DOCKER, Category::ElevationOfPrivilege), (KUBERNETES, Category::ElevationOfPrivilege)],
-        kinds: [shapes::dockerfile::KIND, shapes::image::KIND, shapes::container::KIND, shapes::pod::KIND],
+        kinds: [shapes::dockerfile::KIND, shapes::image::KIND, shapes::container::KIND, shapes::request::KIND, shapes::pod::KIND],
         context: ["images", "daemon"],
-        rules: [UID_ZERO, NO_USER],
+        rules: [UID_ZERO, NO_USER, COPIED_FILES],
         check: check,
     }
 }
@@ -100,7 +106,20 @@ const NO_USER: Rule = Rule {
     remediation: "End the Dockerfile's last stage with USER 65532, or run with --user 65532; in a Pod set securityContext.runAsNonRoot: true.",
 };
 
+const COPIED_FILES: Rule = Rule {
+    id: "copied-files",
+    title: "Nobody puts files into a container unseen",
+    severity: Severity::Medium,
+    controls: &[],
+    remediation: "Build what the container needs into its image, or mount it; leave this rule out of the constraint where docker cp is needed.",
+};
+
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
+    if object.is(&shapes::request::KIND) {
+        request::check(&At::root(&object.document()?), checks);
+        return Ok(());
+    }
+    checks.not_applicable(&COPIED_FILES, "it is no request to an engine");
     if object.is(&shapes::dockerfile::KIND) {
         checks.pass(&UID_ZERO);
         checks.pass(&NO_USER);

@@ -30,6 +30,7 @@ pub mod image;
 pub mod kubeadm;
 pub mod kubelet;
 pub mod network;
+pub mod plugin;
 pub mod pod;
 pub mod request;
 pub mod scheduler;

@@ -9,7 +9,7 @@
 
 use crate::container::{DRIVER, HEALTH, MOUNT, ULIMIT, as_config, flat};
 use crate::fields::{Doubled, Holds, Struct, canonical};
-use crate::{Content, Kind, Node, Span};
+use crate::{Content, Kind, Located, Node, Span, plugin};
 
 /// The kind of this shape.
 pub const KIND: Kind = Kind::known("docker", "Service");
@@ -20,9 +20,13 @@ pub const VERSION: &str = "v1";
 /// The JSON Schema of what policies rely on in a service.
 pub const SCHEMA: &str = include_str!("../schema/docker-Service.json");
 
+/// Where the parts of a shape stand in what was written: pointers into both; the first that fits
+/// counts.
+pub type Moves = &'static [(&'static str, &'static str)];
+
 /// Where the parts of its containers stand in a service: pointers into `docker/Container` and
 /// into the service; the first that fits counts.
-pub const MOVES: &[(&str, &str)] = &[
+pub const MOVES: Moves = &[
     ("/Config/Image", "/Spec/TaskTemplate/ContainerSpec/Image"),
     ("/Config/Labels", "/Spec/TaskTemplate/ContainerSpec/Labels"),
     (
@@ -210,7 +214,11 @@ const CONFIG: Struct = Struct {
     plain: &["ConfigID", "ConfigName", "Runtime"],
     nested: &[("File", Holds::One(&TARGET))],
 };
-const PLUGIN: Struct = flat(&["name", "remote", "privileges", "disabled", "env"]);
+const PLUGIN: Struct = Struct {
+    plain: &["name", "remote", "disabled", "env"],
+    nested: &[("privileges", Holds::List(&PRIVILEGE))],
+};
+const PRIVILEGE: Struct = flat(&["name", "description", "value"]);
 const ATTACHED: Struct = flat(&["ContainerID"]);
 const RESOURCES: Struct = Struct {
     plain: &["SwapBytes", "MemorySwappiness"],
@@ -245,7 +253,7 @@ const ENDPOINT: Struct = Struct {
 };
 
 /// Where a service stands in the body that asks for it: pointers into the shape and into the body.
-pub const BODY_MOVES: &[(&str, &str)] = &[("/Spec", "")];
+pub const BODY_MOVES: Moves = &[("/Spec", "")];
 
 /// The service that a body of `POST /services/create` or `POST /services/{id}/update` asks for.
 /// Fields get their canonical spelling, and `doubled` those that have two.
@@ -255,15 +263,23 @@ pub fn from_body(body: Node, doubled: &mut Vec<Doubled>) -> Node {
     Node::map(span, [("Spec", canonical(body, &SPEC, doubled))])
 }
 
-/// The container that the tasks of a service start; none for a service whose tasks are not
-/// containers but plugins, or are attached from outside.
+/// The container that the tasks of a service start or that its plugin runs in, and where its parts
+/// stand in the service; none for a service whose tasks are attached from outside.
 #[must_use]
-pub fn container(service: &Node) -> Option<Node> {
+pub fn container(service: &Node) -> Option<(Node, Moves)> {
+    let is_map = |found: &Located<'_>| matches!(found.node.content, Content::Map(_));
     let template = service.at("/Spec/TaskTemplate")?;
-    let spec = service.at("/Spec/TaskTemplate/ContainerSpec")?;
-    let Content::Map(_) = spec.node.content else {
-        return None;
-    };
+    let spec = service
+        .at("/Spec/TaskTemplate/ContainerSpec")
+        .filter(is_map);
+    let plugin = service.at("/Spec/TaskTemplate/PluginSpec").filter(is_map);
+    if let Some(plugin) = plugin
+        && (spec.is_none() || template.node.text("Runtime") == Some("plugin"))
+    {
+        let here = plugin.key.unwrap_or(plugin.node.span);
+        return Some((plugin::of_service(plugin.node, here), plugin::SERVICE_MOVES));
+    }
+    let spec = spec?;
     let here = spec.key.unwrap_or(spec.node.span);
     let mut config = Node::map(spec.node.span, []);
     let mut host = Node::map(template.node.span, []);
@@ -300,7 +316,7 @@ pub fn container(service: &Node) -> Option<Node> {
     if let Some(mounts) = mounts {
         container.set("Mounts", mounts.span, mounts);
     }
-    Some(container)
+    Some((container, MOVES))
 }
 
 /// What is not taken as it is.
