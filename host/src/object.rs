@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde_json::Value;
-pub use stridegate_shapes::{Content, Entry, Kind, Node, Span};
+pub use stridegate_shapes::{Content, Entry, Kind, Map, Node, Span};
 
 /// A text that objects were read from.
 #[derive(Debug)]
@@ -17,7 +17,12 @@ pub struct Text {
     /// The text without a byte order mark.
     pub content: String,
     lines: OnceLock<Vec<usize>>,
+    /// How many characters begin before each block of bytes.
+    characters: OnceLock<Vec<usize>>,
 }
+
+/// So many bytes are counted one by one to find a column: a text may be one long line.
+const BLOCK: usize = 1024;
 
 /// A line and a column, both counted from 1; a column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +41,7 @@ impl Text {
             name: name.into(),
             content: content.into(),
             lines: OnceLock::new(),
+            characters: OnceLock::new(),
         }
     }
 
@@ -45,11 +51,35 @@ impl Text {
         let offset = offset.min(self.content.len());
         let line = self.starts().partition_point(|&start| start <= offset);
         let start = self.starts()[line - 1];
-        let column = String::from_utf8_lossy(&self.content.as_bytes()[start..offset])
-            .chars()
-            .count()
-            + 1;
-        Position { line, column }
+        let bytes = self.content.as_bytes();
+        let before = if offset - start < BLOCK {
+            characters(&bytes[start..offset])
+        } else {
+            self.characters_before(offset) - self.characters_before(start)
+        };
+        Position {
+            line,
+            column: before + 1,
+        }
+    }
+
+    /// How many characters begin before a byte.
+    fn characters_before(&self, offset: usize) -> usize {
+        let bytes = self.content.as_bytes();
+        let blocks = self.characters.get_or_init(|| {
+            let mut total = 0;
+            let counts = bytes.chunks(BLOCK).map(|block| {
+                let before = total;
+                total += characters(block);
+                before
+            });
+            counts.collect()
+        });
+        let block = offset / BLOCK;
+        let before = blocks.get(block).copied();
+        before.map_or(0, |before| {
+            before + characters(&bytes[block * BLOCK..offset])
+        })
     }
 
     /// The bytes of the lines that hold a range, without the end of the last.
@@ -79,6 +109,12 @@ impl Text {
                 .collect()
         })
     }
+}
+
+/// How many characters begin in a part of a text.
+fn characters(part: &[u8]) -> usize {
+    let begins = |byte: &&u8| **byte & 0b1100_0000 != 0b1000_0000;
+    part.iter().filter(begins).count()
 }
 
 /// The name by which a user knows an object: that of what was written, before it became the
@@ -311,5 +347,18 @@ mod tests {
         let b = text.content.find('b').expect("the sample has a b");
         assert_eq!(text.position(b), Position { line: 2, column: 4 });
         assert_eq!(text.position(999), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_column_of_a_long_line_counts_characters() {
+        let text = Text::new("x", format!("é\n{}", "ż1".repeat(BLOCK)));
+        for at in 0..=2 * BLOCK {
+            let offset = 3 + at / 2 * 3 + at % 2 * 2;
+            let position = Position {
+                line: 2,
+                column: at + 1,
+            };
+            assert_eq!(text.position(offset), position, "{at}");
+        }
     }
 }

@@ -4,6 +4,7 @@ mod before;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, Hash};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -811,6 +812,8 @@ struct Verdicts {
     results: Vec<RuleResult>,
     errors: Vec<ReviewError>,
     secrets: Vec<Secret>,
+    /// The places of the results by the hash of what they say.
+    said: HashMap<u64, Vec<usize>>,
 }
 
 /// A secret that was found.
@@ -843,14 +846,18 @@ impl Verdicts {
     /// Adds a result, unless the same rule said the same of the same place with other parameters;
     /// of two, the stricter stays.
     fn push(&mut self, result: RuleResult) {
-        match self
-            .results
-            .iter_mut()
-            .find(|known| known.says_the_same(&result))
-        {
-            Some(known) if known.enforcement < result.enforcement => *known = result,
+        let hash = self.said.hasher().hash_one(result.says());
+        let said = self.said.entry(hash).or_default();
+        let says_the_same = |place: &usize| self.results[*place].says() == result.says();
+        match said.iter().copied().find(says_the_same) {
+            Some(known) if self.results[known].enforcement < result.enforcement => {
+                self.results[known] = result;
+            }
             Some(_) => {}
-            None => self.results.push(result),
+            None => {
+                said.push(self.results.len());
+                self.results.push(result);
+            }
         }
     }
 }
@@ -1074,18 +1081,19 @@ impl RuleResult {
         }
     }
 
-    fn says_the_same(&self, other: &Self) -> bool {
-        let same = match (&self.answer, &other.answer) {
-            (Answer::Pass, Answer::Pass) | (Answer::NotApplicable(_), Answer::NotApplicable(_)) => {
-                true
-            }
-            (Answer::Found(a), Answer::Found(b)) => {
-                (a.verdict, &a.path, &a.message) == (b.verdict, &b.path, &b.message)
-            }
-            _ => false,
+    /// What is said, whatever follows from it: the policy, the rule, how it is answered, and of a
+    /// finding its verdict, its path and its message.
+    fn says(&self) -> impl Eq + Hash + use<'_> {
+        let offence = match &self.answer {
+            Answer::Found(offence) => Some((
+                offence.verdict == Verdict::Unknown,
+                &offence.path,
+                &offence.message,
+            )),
+            Answer::Pass | Answer::NotApplicable(_) => None,
         };
-        same && self.rule == other.rule
-            && self.constraint.policy.id() == other.constraint.policy.id()
+        let answer = std::mem::discriminant(&self.answer);
+        (self.constraint.policy.id(), self.rule, answer, offence)
     }
 
     /// The rule as its policy describes it.
@@ -1396,18 +1404,17 @@ impl Secrets {
     /// A part of a text of the input, without its secrets; every character keeps its column.
     #[must_use]
     pub fn excerpt(&self, text: &Arc<Text>, range: Range<usize>) -> String {
-        let mut masked = String::new();
-        let mut from = range.start;
-        let here = self
-            .places
-            .iter()
-            .filter(|(other, _)| Arc::ptr_eq(other, text));
-        let mut places: Vec<&Range<usize>> = here.map(|(_, place)| place).collect();
-        places.sort_by_key(|place| place.start);
         let content = |range: Range<usize>| text.content.get(range).unwrap_or_default();
         if self.too_many {
             return stars(content(range));
         }
+        let here = self.places.iter().filter(|(other, place)| {
+            Arc::ptr_eq(other, text) && place.start < range.end && range.start < place.end
+        });
+        let mut places: Vec<&Range<usize>> = here.map(|(_, place)| place).collect();
+        places.sort_by_key(|place| place.start);
+        let mut masked = String::new();
+        let mut from = range.start;
         for place in places {
             let (start, end) = (
                 place.start.clamp(from, range.end),

@@ -50,7 +50,7 @@ fn by_position(file: &FileReview) -> Vec<(&RuleResult, &Offence)> {
             Answer::Found(_) | Answer::Pass | Answer::NotApplicable(_) => None,
         })
         .collect();
-    findings.sort_by_key(|(_, offence)| offence.position());
+    findings.sort_by_cached_key(|(_, offence)| offence.position());
     findings
 }
 

@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         let first = self.next();
         let start = self.at;
         let content = match first {
-            Some(b'{') => Content::Map(self.map(depth)?),
+            Some(b'{') => Content::Map(self.map(depth)?.into()),
             Some(b'[') => Content::List(self.list(depth)?),
             Some(b'"') => Content::String(self.string()?),
             Some(b'-' | b'0'..=b'9') => Content::Number(self.number()?),

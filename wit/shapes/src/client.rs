@@ -213,7 +213,7 @@ fn each(entry: &Entry, fields: &[&str]) -> Result<Node, Mismatch> {
     }
     Ok(Node {
         span: entry.value.span,
-        content: Content::Map(all),
+        content: Content::Map(all.into()),
     })
 }
 

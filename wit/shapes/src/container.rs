@@ -433,9 +433,9 @@ fn host_config_at_top(body: &mut Node, doubled: &mut Vec<Doubled>) -> Option<Ent
     let (host, config): (Vec<Entry>, Vec<Entry>) = std::mem::take(entries)
         .into_iter()
         .partition(|entry| HOST_CONFIG.has(&entry.key));
-    *entries = config;
+    *entries = config.into();
     let key_span = host.first()?.key_span;
-    let content = Content::Map(host);
+    let content = Content::Map(host.into());
     let value = canonical(Node { span, content }, &HOST_CONFIG, doubled);
     Some(Entry {
         key: "HostConfig".into(),

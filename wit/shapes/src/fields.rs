@@ -77,7 +77,7 @@ pub fn canonical(node: Node, of: &'static Struct, doubled: &mut Vec<Doubled>) ->
     }
     Node {
         span,
-        content: Content::Map(kept),
+        content: Content::Map(kept.into()),
     }
 }
 

@@ -355,7 +355,7 @@ pub fn document(flags: &Flags, table: &Table, instead: &[(&str, &str)], here: Sp
     }
     let flags = Node {
         span: here,
-        content: Content::Map(entries),
+        content: Content::Map(entries.into()),
     };
     Node::map(
         here,

@@ -10,6 +10,7 @@
 //! change its meaning becomes a new `version` of the shape.
 
 mod kind;
+mod map;
 mod tree;
 
 pub mod api_server;
@@ -38,6 +39,7 @@ pub mod service;
 pub mod volume;
 
 pub use kind::Kind;
+pub use map::Map;
 pub use tree::{Content, Entry, Located, Node, Span, escape_token};
 
 /// The JSON Schemas of the shapes that this crate defines, by kind.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Number, Value};
 
+use crate::map::Map;
+
 /// A range of bytes in one of the texts that an object was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
@@ -59,8 +61,8 @@ pub enum Content {
     String(String),
     /// An array.
     List(Vec<Node>),
-    /// An object, in the order in which it was written; no key stands twice.
-    Map(Vec<Entry>),
+    /// An object.
+    Map(Map),
 }
 
 /// A member of a map.
@@ -126,9 +128,9 @@ impl Node {
     #[must_use]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match &mut self.content {
-            Content::Map(entries) => {
-                let entry = entries.iter_mut().find(|entry| entry.key == key)?;
-                Some(&mut entry.value)
+            Content::Map(map) => {
+                let place = map.find(key)?;
+                Some(&mut map.member_mut(place)?.value)
             }
             _ => None,
         }
@@ -138,7 +140,7 @@ impl Node {
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
-            Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            Content::Map(map) => map.get(map.find(key)?),
             _ => None,
         }
     }
@@ -221,20 +223,17 @@ impl Node {
     /// Sets a member of a map; it takes the place of one with the same key. Any other value
     /// stays as it is.
     pub fn set(&mut self, key: &str, key_span: Span, value: Self) {
-        if let Content::Map(entries) = &mut self.content {
-            match entries.iter_mut().find(|entry| entry.key == key) {
-                Some(entry) => {
-                    *entry = Entry {
-                        key: entry.key.clone(),
-                        key_span,
-                        value,
-                    }
-                }
-                None => entries.push(Entry {
+        if let Content::Map(map) = &mut self.content {
+            let known = map.find(key);
+            if let Some(known) = known.and_then(|place| map.member_mut(place)) {
+                known.key_span = key_span;
+                known.value = value;
+            } else {
+                map.push(Entry {
                     key: key.to_owned(),
                     key_span,
                     value,
-                }),
+                });
             }
         }
     }

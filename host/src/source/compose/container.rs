@@ -9,7 +9,7 @@ use super::interpolate::Variables;
 use super::merge::{scalar, sequence};
 use super::project::Loader;
 use super::units;
-use crate::object::{Content, Entry, Node, Span};
+use crate::object::{Content, Entry, Map, Node, Span};
 use crate::source::documents::Members;
 
 /// What a service needs to know of its project.
@@ -224,9 +224,9 @@ impl<'a> Writer<'a> {
 
     fn document(self) -> Node {
         let here = self.here;
-        let map = |entries| Node {
+        let map = |entries: Vec<Entry>| Node {
             span: here,
-            content: Content::Map(entries),
+            content: Content::Map(entries.into()),
         };
         let member = |key: &str, value: Node| Entry {
             key: key.to_owned(),
@@ -784,7 +784,7 @@ impl<'a> Writer<'a> {
         }
         self.default(Half::Config, "Env", Content::List(Vec::new()));
         for field in ["Labels", "ExposedPorts"] {
-            self.default(Half::Config, field, Content::Map(Vec::new()));
+            self.default(Half::Config, field, Content::Map(Map::default()));
         }
         for field in ["Memory", "MemorySwap", "MemoryReservation", "NanoCpus"] {
             self.default(Half::Host, field, Content::Number(0.into()));
@@ -811,7 +811,7 @@ impl<'a> Writer<'a> {
             self.default(Half::Host, field, Content::List(Vec::new()));
         }
         for field in ["PortBindings", "Sysctls", "Tmpfs"] {
-            self.default(Half::Host, field, Content::Map(Vec::new()));
+            self.default(Half::Host, field, Content::Map(Map::default()));
         }
         let here = self.here;
         let restart = [
@@ -969,7 +969,7 @@ pub(super) fn member(key: &str, key_span: Span, value: Node) -> Entry {
 fn map(span: Span, members: Members) -> Node {
     Node {
         span,
-        content: Content::Map(members.into_entries()),
+        content: Content::Map(members.into_entries().into()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::container::{Half, Writer};
 use super::merge::scalar;
 use super::mounts::sections;
-use crate::object::{Content, Node, Span};
+use crate::object::{Content, Map, Node, Span};
 
 /// How many ports the ranges of one service may stand for.
 const MAX_PORTS: usize = 70_000;
@@ -92,7 +92,7 @@ impl Found {
     }
 
     fn add(&mut self, name: String, span: Span) {
-        self.place(name, span, Content::Map(Vec::new()));
+        self.place(name, span, Content::Map(Map::default()));
     }
 
     fn bind(&mut self, name: String, binding: Node) {
@@ -106,7 +106,7 @@ impl Found {
     fn map(self, span: Span) -> Node {
         Node {
             span,
-            content: Content::Map(self.entries),
+            content: Content::Map(self.entries.into()),
         }
     }
 }

@@ -612,7 +612,7 @@ impl<'a> Decoder<'a> {
             Written::Map(members) => {
                 let mut found = Members::default();
                 self.merged(part, members, &mut found, depth)?;
-                Content::Map(found.into_entries())
+                Content::Map(found.into_entries().into())
             }
         };
         Ok(Node {

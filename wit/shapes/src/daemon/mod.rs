@@ -29,7 +29,7 @@ use option::{Form, Known, OPTIONS, by_flag, by_key};
 
 pub use argv::{Flags, flags};
 
-use crate::{Content, Entry, Kind, Node, Span};
+use crate::{Content, Entry, Kind, Map, Node, Span};
 
 /// The kind of this shape.
 pub const KIND: Kind = Kind::known("docker", "DaemonConfig");
@@ -396,7 +396,7 @@ fn default(known: &Known, span: Span) -> Node {
         Form::Text(text) => Content::String(text.to_owned()),
         Form::Number(number) => Content::Number(number.into()),
         Form::List | Form::TreeList => Content::List(Vec::new()),
-        Form::Map | Form::Tree => Content::Map(Vec::new()),
+        Form::Map | Form::Tree => Content::Map(Map::default()),
     };
     Node { span, content }
 }
