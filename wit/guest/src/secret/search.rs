@@ -331,7 +331,7 @@ fn is_digest(name: &str) -> bool {
         "rev", "revision", "fingerprint", "md", "etag", "integrity", "version", "id", "ids", "uid", "uuid", "guid", "thumbprint",
         "gpg", "pgp", "cert", "public", "pubkey", "recipient", "ref", "crc", "signature", "asc", "build", "image",
     ];
-    const ENDS: [&str; 6] = ["sha", "sum", "sums", "hash", "digest", "commit"];
+    const ENDS: [&str; 7] = ["sha", "sum", "sums", "hash", "digest", "commit", "slug"];
     let said = |word: &String| {
         WORDS.contains(&word.as_str()) || ENDS.iter().any(|end| word.ends_with(end))
     };
