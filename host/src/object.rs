@@ -165,6 +165,12 @@ pub struct Object {
     pub texts: Vec<Arc<Text>>,
 }
 
+/// The name of an object in the question of who owns what: its kind and its unique id.
+#[must_use]
+pub fn owner(kind: &str, uid: &str) -> String {
+    format!("{kind} {uid}")
+}
+
 /// What an object as written says beside its document, where it became another shape.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
@@ -172,7 +178,8 @@ pub struct Written {
     pub labels: Option<Node>,
     /// The unique id that a cluster gave it; empty if it does not come from one.
     pub uid: String,
-    /// The unique ids of the objects that own it and control what becomes of it.
+    /// What owns it, controls what becomes of it, and is of a kind that makes such objects, each as
+    /// [`owner`] names it.
     pub owners: Vec<String>,
     /// Where it stands in the document that was written, as a JSON Pointer; empty if it is that.
     pub at: &'static str,
@@ -252,6 +259,12 @@ pub struct Place {
 }
 
 impl Object {
+    /// Whether it was written as another kind and has become this one, as the Pod of a workload.
+    #[must_use]
+    pub fn becomes(&self, kind: &Kind) -> bool {
+        self.kind == *kind && self.identity.kind != kind.name
+    }
+
     /// Where the value at a JSON Pointer was written; none if the pointer leads nowhere.
     #[must_use]
     pub fn place(&self, pointer: &str) -> Option<Place> {

@@ -20,7 +20,9 @@ use crate::constraint::{
 };
 use crate::engine::contract::{self, Category, Severity, Verdict};
 use crate::engine::{Cache, Engine, Failure};
-use crate::object::{Content, Facts, Identity, Kind, Node, Object, Place, Position, Span, Text};
+use crate::object::{
+    Content, Facts, Identity, Kind, Node, Object, Place, Position, Span, Text, owner,
+};
 use crate::policy::PolicyError;
 pub use crate::policy::category;
 use crate::source::{self, Format, Found, Images, InputFault, Reading};
@@ -395,7 +397,7 @@ impl Court<'_> {
             text: reading.text,
             ..FileReview::default()
         };
-        file.uids = owners(&reading.objects).map(str::to_owned).collect();
+        file.uids = owners(&reading.objects).collect();
         for fault in reading.faults {
             file.input_error(fault.position, fault.message);
         }
@@ -684,12 +686,12 @@ impl Court<'_> {
     }
 }
 
-/// The unique ids of what makes Pods among objects.
-pub fn owners(objects: &[Object]) -> impl Iterator<Item = &str> {
+/// What makes Pods among objects, as [`owner`] names it.
+pub fn owners(objects: &[Object]) -> impl Iterator<Item = String> {
     objects
         .iter()
         .filter(|object| pod::template(&object.kind).is_some() && !object.written.uid.is_empty())
-        .map(|object| object.written.uid.as_str())
+        .map(|object| owner(&object.kind.name, &object.written.uid))
 }
 
 /// An object that is judged.

@@ -89,12 +89,7 @@ impl Resource {
     /// The path of its objects, of one namespace or of all.
     #[must_use]
     pub fn path(&self, namespace: Option<&str>) -> String {
-        let (group, version, plural) = (&self.kind.group, &self.version, &self.plural);
-        let root = if group.is_empty() {
-            format!("/api/{version}")
-        } else {
-            format!("/apis/{group}/{version}")
-        };
+        let (root, plural) = (root(&self.kind.group, &self.version), &self.plural);
         match namespace.filter(|_| self.namespaced) {
             Some(namespace) => format!("{root}/namespaces/{}/{plural}", escaped(namespace)),
             None => format!("{root}/{plural}"),
@@ -140,6 +135,15 @@ impl Resource {
     }
 }
 
+/// The path under which a version of a group is served.
+fn root(group: &str, version: &str) -> String {
+    if group.is_empty() {
+        format!("/api/{version}")
+    } else {
+        format!("/apis/{group}/{version}")
+    }
+}
+
 impl Cluster {
     /// Finds the API server and the credentials for it; nothing is asked yet.
     pub async fn connect(access: &Access) -> anyhow::Result<Self> {
@@ -182,41 +186,65 @@ impl Cluster {
 
     /// What it serves of the kinds that are wanted, in the order in which it is best read.
     pub async fn resources(&self, wanted: &[Kind]) -> anyhow::Result<Vec<Resource>> {
-        let mut roots = vec![(String::new(), "v1".to_owned(), "/api/v1".to_owned())];
+        let mut roots = vec![(String::new(), vec!["v1".to_owned()])];
         let groups = self
             .get("/apis")
             .await
             .map_err(|error| anyhow!("the API server cannot be asked: {}", said(&error)))?;
         for group in list(&groups, "groups") {
             let name = text(group, "name");
-            let version = text(&group["preferredVersion"], "version");
             if wanted.iter().any(|kind| kind.group == name) {
-                let path = format!("/apis/{name}/{version}");
-                roots.push((name, version, path));
+                let preferred = text(&group["preferredVersion"], "version");
+                let versions = list(group, "versions").iter();
+                let versions = versions.map(|version| text(version, "version"));
+                let others = versions.filter(|version| *version != preferred);
+                let others: Vec<String> = others.collect();
+                roots.push((name, [vec![preferred], others].concat()));
             }
         }
         let mut resources = Vec::new();
-        for (group, version, path) in roots {
-            let served = self
-                .get(&path)
-                .await
-                .map_err(|error| anyhow!("{path}: {}", said(&error)))?;
-            for resource in list(&served, "resources") {
-                let can_list = list(resource, "verbs").iter().any(|verb| verb == "list");
-                let kind = Kind::new(group.as_str(), text(resource, "kind"));
-                let plural = text(resource, "name");
-                if can_list && !plural.contains('/') && wanted.contains(&kind) {
-                    resources.push(Resource {
-                        kind,
-                        version: version.clone(),
-                        plural,
-                        namespaced: resource["namespaced"] == true,
-                    });
+        for (group, versions) in roots {
+            let mut missing: Vec<&Kind> =
+                wanted.iter().filter(|kind| kind.group == group).collect();
+            // A version need not have each kind of its group.
+            for version in versions {
+                if missing.is_empty() {
+                    break;
                 }
+                let served = self.served(&group, &version, &missing).await?;
+                missing.retain(|kind| served.iter().all(|resource| resource.kind != **kind));
+                resources.extend(served);
             }
         }
         resources.sort_by_key(|resource| (resource.rank(), resource.full_name()));
         Ok(resources)
+    }
+
+    /// What it serves in a version of a group, of the kinds that are wanted.
+    async fn served(
+        &self,
+        group: &str,
+        version: &str,
+        wanted: &[&Kind],
+    ) -> anyhow::Result<Vec<Resource>> {
+        let path = root(group, version);
+        let served = self
+            .get(&path)
+            .await
+            .map_err(|error| anyhow!("{path}: {}", said(&error)))?;
+        let resources = list(&served, "resources").iter().filter_map(|resource| {
+            let can_list = list(resource, "verbs").iter().any(|verb| verb == "list");
+            let kind = Kind::new(group, text(resource, "kind"));
+            let plural = text(resource, "name");
+            let is_meant = can_list && !plural.contains('/') && wanted.contains(&&kind);
+            is_meant.then(|| Resource {
+                kind,
+                version: version.to_owned(),
+                plural,
+                namespaced: resource["namespaced"] == true,
+            })
+        });
+        Ok(resources.collect())
     }
 
     /// A page of the objects of a resource: the first, or the one that the page before asks for.

@@ -387,6 +387,10 @@ mod tests {
             faults(r#""operation": "UPDATE", "subResource": "status", "object": {}"#),
             0
         );
+        // As API servers before 1.22 send it.
+        let part = r#""operation": "UPDATE", "subResource": "ephemeralcontainers", "kind": {"group": "", "version": "v1", "kind": "EphemeralContainers"},
+            "object": {"apiVersion": "v1", "kind": "EphemeralContainers", "ephemeralContainers": [{"name": "a", "image": "a"}]}"#;
+        assert_eq!(faults(part), 1);
         let mixed = r#""operation": "CREATE", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "object": {"apiVersion": "v1", "kind": "Node"}"#;
         assert_eq!(faults(mixed), 1);
     }

@@ -297,7 +297,7 @@ impl Webhook {
                 object.written.target = facts.pod(namespace.clone(), name).await;
             }
             if limits
-                && object.kind == pod::KIND
+                && object.becomes(&pod::KIND)
                 && let Some(ranges) = facts.limits(namespace.clone()).await
             {
                 object.written.facts.insert("limitRanges", ranges);

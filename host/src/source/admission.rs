@@ -61,6 +61,10 @@ fn add<'a>(
         let message = "this object has no apiVersion and kind, and request.kind does not say them";
         return Err((object, message.into()));
     }
+    if request.subresource == "ephemeralcontainers" && typed.text("kind") != Some("Pod") {
+        let message = "this is not the whole Pod, which API servers send since Kubernetes 1.22; what it becomes cannot be judged";
+        return Err((object, message.into()));
+    }
     manifest::add_object(typed, text, "", reading);
     for object in &mut reading.objects[before..] {
         object.identity = Arc::new(identity(&object.identity, &object.document, asked));

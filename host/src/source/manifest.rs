@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stridegate_shapes::{Kind, pod};
 
 use super::{InputFault, Reading, admission, cluster};
-use crate::object::{Content, Identity, Move, Node, Object, Text, Written};
+use crate::object::{Content, Identity, Move, Node, Object, Text, Written, owner};
 
 const CONFIG_MAP: Kind = Kind::known("", "ConfigMap");
 
@@ -137,6 +137,22 @@ fn add_pod(object: Object, reading: &mut Reading) {
     reading.objects.push(object);
 }
 
+/// The kinds whose controllers make objects of a kind.
+fn makers(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Pod" => &[
+            "ReplicaSet",
+            "ReplicationController",
+            "StatefulSet",
+            "DaemonSet",
+            "Job",
+        ],
+        "ReplicaSet" => &["Deployment"],
+        "Job" => &["CronJob"],
+        _ => &[],
+    }
+}
+
 /// What a match and the question of who owns what look at.
 fn written(document: &Node) -> Written {
     let Some(metadata) = document.get("metadata") else {
@@ -146,10 +162,12 @@ fn written(document: &Node) -> Written {
         .get("ownerReferences")
         .map(Node::items)
         .unwrap_or_default();
+    let makers = makers(document.text("kind").unwrap_or_default());
     Written {
         labels: None,
         uid: metadata.text("uid").unwrap_or_default().to_owned(),
-        // Anybody may name an owner; its controller takes back what it did not make.
+        // Anybody may name an owner, be it itself; what makes such objects takes back what it did
+        // not make.
         owners: owners
             .iter()
             .filter(|owner| {
@@ -157,7 +175,9 @@ fn written(document: &Node) -> Written {
                     .get("controller")
                     .is_some_and(|controls| controls.content == Content::Bool(true))
             })
-            .filter_map(|owner| owner.text("uid").map(str::to_owned))
+            .filter_map(|named| Some((named.text("kind")?, named.text("uid")?)))
+            .filter(|(kind, _)| makers.contains(kind))
+            .map(|(kind, uid)| owner(kind, uid))
             .collect(),
         ..Written::default()
     }

@@ -373,7 +373,7 @@ fn mistakes_are_named_with_their_line_and_the_remedy() {
 #[test]
 fn what_an_owner_makes_is_judged_with_it() {
     let owner = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web, uid: 11-22}\nspec: {template: {spec: {containers: [{name: a}]}}}\n";
-    let made = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{uid: 11-22, controller: true}]}\nspec: {containers: [{name: a}]}\n";
+    let made = "apiVersion: v1\nkind: Pod\nmetadata: {name: web-x, uid: 33, ownerReferences: [{kind: ReplicaSet, uid: 11-22, controller: true}]}\nspec: {containers: [{name: a}]}\n";
     let folder = folder(&[("a.yaml", made), ("b.yaml", owner)]);
     let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
     assert_eq!(
@@ -391,7 +391,17 @@ fn what_an_owner_makes_is_judged_with_it() {
     );
     let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
     assert_eq!(entries(&both, "results", "rule", "no-user").len(), 2);
-    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, uid: 44, ownerReferences: [{uid: 11-22, controller: true}]}\n\
+    // What no controller makes is nobody's, and nobody makes itself.
+    let forged = made.replace("kind: ReplicaSet", "kind: Deployment");
+    super::write(folder.path(), "a.yaml", forged.as_bytes());
+    let itself = owner.replace(
+        "uid: 11-22",
+        "uid: 11-22, ownerReferences: [{kind: ReplicaSet, uid: 11-22, controller: true}]",
+    );
+    super::write(folder.path(), "b.yaml", itself.as_bytes());
+    let (_, both) = report_of("root-user", folder.path(), &["eval", "."]);
+    assert_eq!(entries(&both, "results", "rule", "no-user").len(), 2);
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, uid: 44, ownerReferences: [{kind: ReplicaSet, uid: 11-22, controller: true}]}\n\
         data: {a: 'postgres://u:hq7Tz2-vv9@db/x'}\n";
     super::write(folder.path(), "c.yaml", config.as_bytes());
     let (_, all) = report_of("hardcoded-secret", folder.path(), &["eval", "."]);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stridegate::source::yaml;
 
-use super::{ApiServer, Webhook, folder, pod, recorded, review, root};
+use super::{ApiServer, Webhook, deployment, folder, recorded, review, root};
 
 /// A group, a resource and a verb.
 type Right = (String, String, String);
@@ -96,7 +96,7 @@ fn the_roles_allow_what_is_asked_and_nothing_else() {
     let arguments = ["--kubeconfig", "kubeconfig", "--constraints-from-cluster"];
     let policies = ["root-user", "unlimited-memory", "privileged-exec"];
     let webhook = Webhook::start_with(folder, &arguments, &policies);
-    webhook.validate(&review(&pod("a", "fresh", 0)));
+    webhook.validate(&review(&deployment("a", "fresh", 0)));
     webhook.validate(&recorded("009-connect-pods-exec-good.json"));
     let wanted: BTreeSet<Right> = ["base/access.yaml", "crds/access.yaml"]
         .into_iter()

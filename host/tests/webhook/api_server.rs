@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::shared::{PATIENCE, write};
 
 /// What it serves: group, version, plural, kind, and whether it lies in namespaces.
-const SERVED: [(&str, &str, &str, &str, bool); 12] = [
+const SERVED: [(&str, &str, &str, &str, bool); 13] = [
     ("", "v1", "pods", "Pod", true),
     ("", "v1", "namespaces", "Namespace", false),
     ("", "v1", "configmaps", "ConfigMap", true),
@@ -19,6 +19,7 @@ const SERVED: [(&str, &str, &str, &str, bool); 12] = [
     ("apps", "v1", "deployments", "Deployment", true),
     ("apps", "v1", "replicasets", "ReplicaSet", true),
     ("batch", "v1", "jobs", "Job", true),
+    ("batch", "v1beta1", "cronjobs", "CronJob", true),
     ("stridegate.dev", "v1", "constraints", "Constraint", false),
     ("stridegate.dev", "v1", "exceptions", "Exception", false),
     ("openreports.io", "v1alpha1", "reports", "Report", true),
@@ -379,15 +380,16 @@ impl State {
 /// What it says of what it serves.
 fn discovery(path: &str) -> Option<Value> {
     if path == "/apis" {
-        let mut groups: Vec<(&str, &str)> = SERVED
-            .iter()
-            .filter(|(group, ..)| !group.is_empty())
-            .map(|(group, version, ..)| (*group, *version))
-            .collect();
-        groups.dedup();
-        let groups = groups.iter().map(|(group, version)| {
+        let mut groups: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for (group, version, ..) in SERVED.iter().filter(|(group, ..)| !group.is_empty()) {
             let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
-            json!({"name": group, "versions": [version], "preferredVersion": version})
+            let versions = groups.entry(group).or_default();
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        let groups = groups.iter().map(|(group, versions)| {
+            json!({"name": group, "versions": versions, "preferredVersion": versions[0]})
         });
         let groups: Vec<Value> = groups.collect();
         return Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}));

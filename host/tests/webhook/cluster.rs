@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::shared::memory;
-use super::{ApiServer, DENY, STRIDEGATE, Webhook, folder, pod, review, root, write};
+use super::{ApiServer, DENY, STRIDEGATE, Webhook, deployment, folder, pod, review, root, write};
 
 const PODS: &str = "/api/v1/pods";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+const REPLICA_SETS: &str = "/apis/apps/v1/replicasets";
 const CONSTRAINTS: &str = "/apis/stridegate.dev/v1/constraints";
 
 /// Scans a cluster: the exit code, what was written, and what was said beside it.
@@ -45,19 +46,32 @@ fn scan_json(server: &ApiServer, arguments: &[&str]) -> (i32, Value) {
 /// A cluster with a Deployment that runs as root and has made a Pod, and Pods of their own.
 fn cluster() -> ApiServer {
     let server = ApiServer::start();
-    let template = pod("x", "shop", 0)["spec"].clone();
-    server.put(
-        DEPLOYMENTS,
-        json!({"metadata": {"name": "web", "namespace": "shop", "uid": "d-1", "managedFields": [{}]}, "spec": {"template": {"spec": template}}}),
-    );
-    let owned = |name: &str, controller: bool| {
-        let mut pod = pod(name, "shop", 0);
-        pod["metadata"]["ownerReferences"] =
-            json!([{"kind": "Deployment", "name": "web", "uid": "d-1", "controller": controller}]);
-        pod
+    let owned = |mut object: Value, kind: &str, controller: bool| {
+        object["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": "web", "uid": format!("uid-{kind}"), "controller": controller}]);
+        object
     };
-    server.put(PODS, owned("web-1", true));
-    server.put(PODS, owned("claims-to-be-owned", false));
+    let maker = |kind: &str| {
+        let mut maker = deployment("web", "shop", 0);
+        maker["metadata"]["uid"] = format!("uid-{kind}").into();
+        maker["metadata"]["managedFields"] = json!([{}]);
+        maker
+    };
+    server.put(DEPLOYMENTS, maker("Deployment"));
+    server.put(REPLICA_SETS, owned(maker("ReplicaSet"), "Deployment", true));
+    let mut itself = owned(maker("Deployment"), "Deployment", true);
+    itself["metadata"]["name"] = "its-own-owner".into();
+    server.put(DEPLOYMENTS, itself);
+    let made = |name: &str, kind: &str, controller: bool| {
+        server.put(PODS, owned(pod(name, "shop", 0), kind, controller));
+    };
+    made("web-1", "ReplicaSet", true);
+    made("claims-to-be-owned", "ReplicaSet", false);
+    made("claims-another-owner", "Deployment", true);
+    // Not every kind of a group is served in the version that the server prefers.
+    server.put(
+        "/apis/batch/v1beta1/cronjobs",
+        json!({"metadata": {"name": "nightly", "namespace": "shop"}, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod("x", "shop", 0)["spec"]}}}}}),
+    );
     server.put(PODS, pod("alone", "shop", 0));
     for number in 0..5 {
         server.put(PODS, pod(&format!("good-{number}"), "other", 7));
@@ -83,15 +97,18 @@ fn everything_is_read_page_by_page_and_what_is_owned_is_judged_once() {
     assert_eq!(
         found(&report),
         [
+            "shop/cronjobs.batch/nightly",
+            "shop/deployments.apps/its-own-owner",
             "shop/deployments.apps/web",
             "shop/pods/alone",
+            "shop/pods/claims-another-owner",
             "shop/pods/claims-to-be-owned"
         ]
     );
     let summary = &report["summary"];
     assert_eq!(
         (&summary["objects"], &summary["fail"]),
-        (&9.into(), &3.into()),
+        (&13.into(), &6.into()),
         "{summary}"
     );
     assert!(summary["pass"].as_u64() > Some(9), "{summary}");
@@ -117,12 +134,12 @@ fn everything_is_read_page_by_page_and_what_is_owned_is_judged_once() {
 #[test]
 fn what_cannot_be_read_is_named_and_the_rest_is_judged() {
     let server = cluster();
-    server.lock().forbidden.push(DEPLOYMENTS.into());
+    server.lock().forbidden.push(REPLICA_SETS.into());
     let (code, report) = scan_json(&server, &["-c", "deny.yaml"]);
     assert_eq!(code, 2);
     let error = report["errors"][0]["message"].as_str().expect("it is said");
     assert!(error.contains("forbidden"), "{error}");
-    assert_eq!(report["errors"][0]["file"], "deployments.apps");
+    assert_eq!(report["errors"][0]["file"], "replicasets.apps");
     assert!(
         found(&report).contains(&"shop/pods/web-1".into()),
         "its owner was not judged"
@@ -154,7 +171,7 @@ fn reports_are_written_and_those_of_before_removed() {
     assert_eq!(report["metadata"]["namespace"], "shop");
     assert_eq!(
         (&report["summary"]["fail"], &report["summary"]["error"]),
-        (&3.into(), &0.into())
+        (&6.into(), &0.into())
     );
     let result = &report["results"][0];
     assert_eq!(
@@ -429,6 +446,27 @@ fn a_watch_that_ends_is_taken_up_again() {
     );
 }
 
+/// What a namespace gives to containers now, a Pod that it holds need not have got.
+#[test]
+fn the_limits_of_a_namespace_do_not_count_for_pods_that_are_there() {
+    let server = ApiServer::start();
+    server.put(
+        "/api/v1/limitranges",
+        json!({"metadata": {"name": "l", "namespace": "shop"}, "spec": {"limits": [{"type": "Container", "default": {"memory": "64Mi"}}]}}),
+    );
+    server.put(PODS, pod("without", "shop", 7));
+    server.put(DEPLOYMENTS, deployment("will-get-them", "shop", 7));
+    let (_, report) = scan_json(&server, &[]);
+    let results = report["results"].as_array().expect("it is a list");
+    let unlimited = |result: &&Value| result["rule"] == "no-limit";
+    let files: Vec<&Value> = results
+        .iter()
+        .filter(unlimited)
+        .map(|result| &result["file"])
+        .collect();
+    assert_eq!(files, ["shop/pods/without"]);
+}
+
 /// The limits that a namespace gives to containers count for what it will make.
 #[test]
 fn the_limits_of_a_namespace_are_asked_for_once() {
@@ -443,7 +481,7 @@ fn the_limits_of_a_namespace_are_asked_for_once() {
     write(&folder.path().join("gate.yaml"), MEMORY);
     let arguments = ["-c", "gate.yaml", "--kubeconfig", "kubeconfig"];
     let webhook = Webhook::start_with(folder, &arguments, &["unlimited-memory"]);
-    let limited = |namespace: &str| webhook.validate(&review(&pod("a", namespace, 7)));
+    let limited = |namespace: &str| webhook.validate(&review(&deployment("a", namespace, 7)));
     let lists = |namespace: &str| {
         asked(
             &server,
@@ -456,6 +494,8 @@ fn the_limits_of_a_namespace_are_asked_for_once() {
         assert!(!limited("other").0);
     }
     assert_eq!((lists("shop"), lists("other")), (1, 1));
+    // A Pod has got its limits from the API server, or there are none.
+    assert!(!webhook.validate(&review(&pod("a", "shop", 7))).0);
     // What may not be read is not known, and does not make each request wait.
     server.lock().forbidden.push("/api/v1/limitranges".into());
     assert!(!limited("third").0 && !limited("third").0);

@@ -241,15 +241,28 @@ fn pod(name: &str, namespace: &str, user: u32) -> Value {
     })
 }
 
-/// A review of a Pod that is to be created.
+/// A Deployment of such Pods.
+fn deployment(name: &str, namespace: &str, user: u32) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{name}")},
+        "spec": {"template": {"spec": pod(name, namespace, user)["spec"]}},
+    })
+}
+
+/// A review of a Pod or a Deployment that is to be created.
 fn review(object: &Value) -> String {
     let namespace = &object["metadata"]["namespace"];
+    let (group, resource) = match object["kind"].as_str() {
+        Some("Deployment") => ("apps", "deployments"),
+        _ => ("", "pods"),
+    };
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "u-1", "operation": "CREATE", "namespace": namespace, "object": object,
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "kind": {"group": group, "version": "v1", "kind": object["kind"]},
+            "resource": {"group": group, "version": "v1", "resource": resource},
             "userInfo": {"username": "ann", "groups": ["dev"]},
         },
     })

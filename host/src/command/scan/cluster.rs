@@ -328,7 +328,7 @@ fn judge(
             .map(|item| read(&resource, item, namespaces, ranges))
             .collect();
         for (_, reading) in &readings {
-            makers.extend(owners(&reading.objects).map(str::to_owned));
+            makers.extend(owners(&reading.objects));
         }
         let files: Vec<FileReview> = readings
             .into_par_iter()
@@ -366,7 +366,10 @@ fn read(
     let namespace = namespaces.get(text("namespace"));
     for object in &mut reading.objects {
         object.written.namespace = namespace.map(Arc::clone);
-        limit(object, ranges);
+        // What a cluster holds of Pods has got its limits when it was made, if any.
+        if object.becomes(&pod::KIND) {
+            limit(object, ranges);
+        }
     }
     (name, reading)
 }
