@@ -179,12 +179,7 @@ impl Model {
                 &Source::of_bundle_file(bundle, MODEL_IN_BUNDLE, &text),
                 false,
             )),
-            Err(error) => Err(Problem {
-                file: shown,
-                position: None,
-                message: format!("{error:#}"),
-                contained: false,
-            }),
+            Err(error) => Err(Problem::of_reference(&shown, &error)),
         }
     }
 

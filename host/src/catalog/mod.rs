@@ -123,7 +123,7 @@ impl Catalog {
     }
 
     /// Adds the policies that paths and references name, and those of the bundles among what names
-    /// constraints.
+    /// constraints. Of a bundle that cannot be pulled whoever reads its files says why.
     pub fn add_named(
         &mut self,
         engine: &Engine,
@@ -131,19 +131,26 @@ impl Catalog {
         policies: &[PathBuf],
         constraints: &[PathBuf],
     ) {
-        let meant = |path: &&PathBuf| path.to_str().is_some_and(is_reference);
-        let references = policies.iter().chain(constraints).filter(meant);
-        let references: Vec<&str> = references.filter_map(|path| path.to_str()).collect();
+        let policies = policies.iter().map(|path| (path, as_reference(path)));
+        let (references, paths): (Vec<_>, Vec<_>) = policies.partition(|(_, text)| text.is_some());
+        let references: Vec<&str> = references
+            .into_iter()
+            .filter_map(|(_, text)| text)
+            .collect();
+        let bundles: Vec<&str> = constraints
+            .iter()
+            .filter_map(|path| as_reference(path))
+            .collect();
         #[cfg(feature = "registry")]
-        self.add_references(engine, cache, &references);
+        self.add_references(engine, cache, &references, &bundles);
         #[cfg(not(feature = "registry"))]
-        for reference in references {
+        for reference in references.into_iter().chain(bundles) {
             self.errors.push(LoadError {
                 origin: reference.to_owned(),
                 error: anyhow::anyhow!("this program was built without the feature registry"),
             });
         }
-        for path in policies.iter().filter(|path| !meant(path)) {
+        for (path, _) in paths {
             self.add_path(engine, cache, path);
         }
     }
@@ -192,6 +199,10 @@ impl Catalog {
 #[must_use]
 pub fn is_reference(text: &str) -> bool {
     text.starts_with("oci://")
+}
+
+fn as_reference(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| is_reference(text))
 }
 
 fn components(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

@@ -181,38 +181,47 @@ impl Catalog {
         Ok(false)
     }
 
-    /// Adds the policies that references stand for, as those of files are.
+    /// Adds the policies that references stand for, as those of files are, and those of bundles.
     pub(super) fn add_references(
         &mut self,
         engine: &Engine,
         cache: Option<&Cache>,
-        texts: &[&str],
+        policies: &[&str],
+        bundles: &[&str],
     ) {
         let mut references: Vec<Reference> = Vec::new();
-        for text in texts {
+        for text in policies {
             match text.parse() {
                 Ok(reference) => references.push(reference),
-                Err(error) => self.errors.push(LoadError {
-                    origin: String::new(),
-                    error,
-                }),
+                Err(error) => self.fail(error),
             }
         }
-        references.dedup();
+        let named = references.len();
+        references.extend(
+            bundles
+                .iter()
+                .filter_map(|text| text.parse::<Reference>().ok()),
+        );
         self.prefetch(engine, cache, &references);
-        for reference in &references {
+        for (index, reference) in references.iter().enumerate() {
             match self.taken(engine, cache, reference) {
+                _ if references[..index].contains(reference) => {}
                 Ok(taken) => taken
                     .policies
                     .into_iter()
                     .for_each(|policy| self.add_policy(policy)),
-                // The error begins with the reference.
-                Err(error) => self.errors.push(LoadError {
-                    origin: String::new(),
-                    error,
-                }),
+                Err(error) if index < named => self.fail(error),
+                Err(_) => {}
             }
         }
+    }
+
+    /// Notes why a reference cannot be followed: the error begins with it.
+    fn fail(&mut self, error: anyhow::Error) {
+        self.errors.push(LoadError {
+            origin: String::new(),
+            error,
+        });
     }
 
     fn take_all(

@@ -41,6 +41,22 @@ pub struct Problem {
     pub contained: bool,
 }
 
+impl Problem {
+    /// Why what a reference stands for cannot be read. The error may begin with the reference.
+    #[cfg(feature = "registry")]
+    pub(crate) fn of_reference(reference: &str, error: &anyhow::Error) -> Self {
+        let message = format!("{error:#}");
+        let rest = message.strip_prefix(reference);
+        let rest = rest.map(|rest| rest.trim_start_matches([':', ' ']).to_owned());
+        Self {
+            file: reference.to_owned(),
+            position: None,
+            message: rest.unwrap_or(message),
+            contained: false,
+        }
+    }
+}
+
 impl Source {
     /// Reads a file.
     pub fn open(path: &Path, named: bool, granted: bool) -> Result<Self, Problem> {
@@ -210,12 +226,7 @@ pub fn sources(
                     Ok(files) => {
                         sources.extend(Source::of_bundle(path, &files).into_iter().map(Ok));
                     }
-                    Err(error) => sources.push(Err(Problem {
-                        file: text.to_owned(),
-                        position: None,
-                        message: format!("{error:#}"),
-                        contained: false,
-                    })),
+                    Err(error) => sources.push(Err(Problem::of_reference(text, &error))),
                 }
             }
         }

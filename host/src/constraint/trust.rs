@@ -94,7 +94,8 @@ fn read_rule(node: &Node, source: &Source, problems: &mut Vec<Problem>) -> Optio
         problems.push(source.problem(fields.place("threshold"), message.into()));
         return None;
     };
-    if threshold > distinct.len() {
+    // A key that cannot be read is named all the same.
+    if problems.len() == before && threshold > distinct.len() {
         let message = format!(
             "{threshold} keys have to have signed, and {} are named; name more in keys, or set threshold: 0 for what needs no signature",
             distinct.len()

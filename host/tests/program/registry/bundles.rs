@@ -102,6 +102,25 @@ fn a_threat_model_is_taken_from_a_bundle() {
 }
 
 #[test]
+fn a_bundle_that_cannot_be_pulled_is_told_once() {
+    let (desk, _) = desk();
+    let none = desk.fake.reference("sets/base:9.9.9");
+    for verb in [
+        &["threats", "-m", &none][..],
+        &["threats", "pod.yaml", "-m", &none],
+        &["threats", "pod.yaml", "-c", &none],
+        &["eval", "pod.yaml", "-c", &none],
+        &["eval", "pod.yaml", "-p", &none],
+    ] {
+        let run = desk.ask(verb);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, 2, "{verb:?}: {said}");
+        let once = |part: &str| said.matches(part).count() == 1;
+        assert!(once("there is no tag") && once(&none), "{verb:?}: {said}");
+    }
+}
+
+#[test]
 fn a_broken_threat_model_is_not_pushed() {
     let (desk, _) = desk();
     let next = desk.fake.reference("sets/base:3.0.0");

@@ -171,6 +171,7 @@ fn a_trust_file_with_a_mistake_trusts_nobody() {
         );
         let said = desk.refuses(&["pull", &desk.policy()], part);
         assert!(said.contains(&format!("trust.yaml:{place}")), "{said}");
+        assert_eq!(said.matches("trust.yaml:").count(), 1, "{said}");
     }
 }
 
