@@ -46,6 +46,16 @@ pub(crate) fn check_pod(root: &At, is_system: bool, parameters: &Parameters, che
         return;
     }
     checks.pass(&ALTERED_ETCD_POD);
+    for (key, what) in [("hostPID", "processes"), ("hostIPC", "shared memory")] {
+        let shared = spec.get(key);
+        if shared.boolean() == Some(true) {
+            let patch = json!([{"op": "replace", "path": shared.path(), "value": false}]);
+            let message = format!("etcd reaches the {what} of its node");
+            checks
+                .fail(&ALTERED_ETCD_POD, &shared, message)
+                .fix("Keep them apart", true, &patch);
+        }
+    }
     for container in containers(root) {
         check_container(&container, parameters, checks);
     }
@@ -84,7 +94,13 @@ fn check_container(container: &Container, parameters: &Parameters, checks: &mut 
         let at = words.iter().find(|words| words.exists());
         checks.fail(&ALTERED_ETCD_POD, at.unwrap_or(&container.at), message);
     }
-    let privileged = container.at.get("securityContext").get("privileged");
+    let security = container.at.get("securityContext");
+    for capability in security.get("capabilities").get("add").items() {
+        let added = capability.text().unwrap_or_default();
+        let message = format!("container {name} is given the capability {added}");
+        checks.fail(&ALTERED_ETCD_POD, &capability, message);
+    }
+    let privileged = security.get("privileged");
     if privileged.boolean() == Some(true) {
         let patch = json!([{"op": "replace", "path": privileged.path(), "value": false}]);
         let message = format!("container {name} is privileged");

@@ -29,6 +29,15 @@ policy! {
     ///
     /// Findings name the variable and the length, never the value.
     ///
+    /// What it does not see: a password under a name that does not say so and that does not look
+    /// random (`GREETING=hunter2`); one that a program puts together or reads when it runs; what
+    /// is encrypted, packed or encoded anew in a text that is encoded already. Of what is copied
+    /// into an image it sees names and no content, of a layer its history and not its files. It
+    /// follows no reference: what a `ConfigMap` or a `Secret` says is judged there. Values of a
+    /// Secret count in files only: in a cluster they are where they belong. Other kinds, custom
+    /// resources among them, the values of a chart and the history of a repository are not read.
+    /// Nobody is asked whether a credential is still valid.
+    ///
     /// ## Example
     ///
     /// ```dockerfile

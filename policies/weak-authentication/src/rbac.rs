@@ -86,7 +86,8 @@ const GRANTS: [(&str, &str, &[&str], &str); 2] = [
     ),
 ];
 
-/// The roles of the API server that hold such grants. Anybody who may make roles can begin a name
+/// The roles of the API server that hold such grants: those of its `bootstrappolicy` in 1.20, and
+/// the migrator of storage versions, which came later. Anybody who may make roles can begin a name
 /// with `system:`.
 const BUILT_IN: [&str; 8] = [
     "cluster-admin",
