@@ -12,10 +12,11 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value, json};
 use stridegate_shapes::file::ROLES;
 
+use crate::object::Node;
 use crate::source::yaml;
 
 /// The roles of files whose content is kept: what is set there, and no secrets by design.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
     "docker-daemon-config",
     "docker-service",
     "docker-service-drop-in",
@@ -29,7 +30,11 @@ const KEPT: [&str; 13] = [
     "etcd-service",
     "authorization-config",
     "authentication-config",
+    MANIFEST,
 ];
+
+/// The role of a manifest that the kubelet reads.
+const MANIFEST: &str = "static-pod";
 
 const PROGRAMS: [&str; 8] = [
     "dockerd",
@@ -200,9 +205,14 @@ impl Host<'_> {
         file["parents"] = parents.into();
         let is_text = KEPT.contains(&role) && file["type"] == "file";
         self.files.push(file);
-        if let Some(text) = is_text.then(|| self.text(&target)).flatten() {
-            self.contents
-                .insert(path.to_owned(), masked_text(&text).into());
+        let text = is_text.then(|| self.text(&target)).flatten();
+        let text = match role {
+            MANIFEST => text.and_then(|text| masked_manifest(&text)),
+            _ => text,
+        };
+        if let Some(text) = text {
+            let text = masked_text(&text);
+            self.contents.insert(path.to_owned(), text.into());
         }
     }
 
@@ -570,6 +580,60 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
+/// The manifest of a Pod without the values of its variables and of annotations that hold a
+/// document; none if it cannot be told where these end.
+fn masked_manifest(text: &str) -> Option<String> {
+    let read = yaml::read(text);
+    if read.fault.is_some() {
+        return None;
+    }
+    let mut places = Vec::new();
+    for document in &read.documents {
+        variables(document, &mut places);
+    }
+    places.sort_unstable();
+    places.dedup();
+    let mut masked = String::with_capacity(text.len());
+    let mut done = 0;
+    for (start, end) in places {
+        let value = text.get(start..end).filter(|value| !value.contains('\n'))?;
+        masked.push_str(text.get(done..start)?);
+        if !value.is_empty() {
+            masked.extend(["\"", MASK, "\""]);
+        }
+        done = end;
+    }
+    masked.push_str(text.get(done..)?);
+    Some(masked)
+}
+
+/// Where the values of variables stand, and of annotations that hold a document.
+fn variables(node: &Node, places: &mut Vec<(usize, usize)>) {
+    for entry in node.entries() {
+        let values: Vec<&Node> = match &*entry.key {
+            "env" => {
+                let items = entry.value.items().iter();
+                items.filter_map(|item| item.get("value")).collect()
+            }
+            "annotations" => {
+                let values = entry.value.entries().iter().map(|entry| &entry.value);
+                let documents = values.filter(|value| {
+                    let text = value.as_str().unwrap_or_default();
+                    text.contains(['{', '\n'])
+                });
+                documents.collect()
+            }
+            _ => Vec::new(),
+        };
+        let range = |node: &Node| (node.span.start as usize, node.span.end as usize);
+        places.extend(values.into_iter().map(range));
+        variables(&entry.value, places);
+    }
+    for item in node.items() {
+        variables(item, places);
+    }
+}
+
 /// A text in which what stands before the `@` of a URL is masked.
 fn masked_urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -745,6 +809,24 @@ mod tests {
         ] {
             assert_eq!(masked_text(text), text);
         }
+    }
+
+    #[test]
+    fn a_manifest_is_kept_without_its_variables() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations: {last: '{\"value\": \"hunter2\"}', seccomp: runtime/default}\nspec:\n  containers:\n  - name: a\n    env:\n    - {name: A, value: hunter2}\n    - name: B\n      value: 'hunter2 # x' # shown\n    - name: C\n      value:\n    args: [--a=b]\n";
+        let masked = masked_manifest(pod).unwrap();
+        assert!(!masked.contains("hunter2"), "{masked}");
+        for kept in ["runtime/default", "--a=b", "# shown"] {
+            assert!(masked.contains(kept), "{masked}");
+        }
+        assert_eq!(masked.lines().count(), pod.lines().count());
+        let json = r#"{"spec": {"containers": [{"env": [{"value": "hun\"ter2", "name": "A"}]}]}}"#;
+        let masked = masked_manifest(json).unwrap();
+        let masked: Value = serde_json::from_str(&masked).unwrap();
+        assert_eq!(masked["spec"]["containers"][0]["env"][0]["value"], MASK);
+        let folded = "spec:\n  containers:\n  - env:\n    - value: |\n        hunter2\n";
+        assert_eq!(masked_manifest(folded), None);
+        assert_eq!(masked_manifest("a: [hunter2"), None);
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Each of `files` becomes a `host/File`; `role`, `type`, `target` and `parents` may be left out.
-//! What belongs together is read together: the flags of dockerd with its daemon.json. A content has
+//! What belongs together is read together: the flags of dockerd with its daemon.json, the manifest of
+//! a Pod with the process that it starts. A content has
 //! a text of its own, so that findings show the file as it is on the host.
 
 use std::collections::HashMap;
@@ -24,11 +25,11 @@ use std::sync::Arc;
 
 use stridegate_shapes::command::{Environment, Program};
 use stridegate_shapes::flags::Word;
-use stridegate_shapes::{Content, Node, file};
+use stridegate_shapes::{Content, Kind, Node, file};
 
 use super::cluster::Command;
 use super::daemon::{self, Together};
-use super::{InputFault, Reading, client, cluster, json, yaml};
+use super::{InputFault, Reading, client, cluster, json, manifest, yaml};
 use crate::object::{Identity, Object, Text, Written};
 
 const API_VERSION: &str = "stridegate.dev/v1";
@@ -91,6 +92,7 @@ pub(super) fn read(document: &Node, text: &Arc<Text>, name: &str, reading: &mut 
         .unwrap_or_default();
     host.docker(processes, &contents);
     host.cluster(document, &contents);
+    host.pods(document.get("files"), &contents);
     host.clients(document.get("environment"), &contents);
 }
 
@@ -291,6 +293,34 @@ impl Host<'_> {
                 }
             }
         }
+    }
+
+    /// The Pods of the kubelet's manifests, and the components that they start, unless those are
+    /// known by their processes or units: what runs counts more than what is to run.
+    fn pods(&mut self, files: Option<&Node>, contents: &[(String, Arc<Text>)]) {
+        let files = files.map(Node::items).unwrap_or_default();
+        let is_manifest = |path: &str| {
+            let mut files = files.iter();
+            let file = files.find(|file| file.text("path") == Some(path));
+            file.is_some_and(|file| file.text("role").unwrap_or(role_of(path)) == "static-pod")
+        };
+        let mut planned = Reading::default();
+        for (path, text) in contents.iter().filter(|(path, _)| is_manifest(path)) {
+            for document in yaml::read(&text.content).documents {
+                manifest::read(&document, text, path, &mut planned);
+            }
+        }
+        let known: Vec<Kind> = self
+            .reading
+            .objects
+            .iter()
+            .map(|o| o.kind.clone())
+            .collect();
+        let objects = planned.objects.into_iter();
+        let news = objects.filter(|object| !known.contains(&object.kind));
+        self.reading.objects.extend(news);
+        self.reading.written += planned.written;
+        self.reading.faults.append(&mut planned.faults);
     }
 
     fn clients(&mut self, environment: Option<&Node>, contents: &[(String, Arc<Text>)]) {

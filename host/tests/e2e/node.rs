@@ -21,6 +21,18 @@ authorization:
 staticPodPath: FOLDER/manifests
 ";
 
+const ETCD: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: etcd, namespace: kube-system}
+spec:
+  containers:
+  - name: etcd
+    image: registry.k8s.io/etcd
+    command: [etcd, --listen-client-urls=http://0.0.0.0:2379]
+    env: [{name: A, value: hunter2hunter2}]
+    securityContext: {runAsUser: 0}
+";
+
 /// A program that waits, under another name and with arguments that are not its own. It ends when
 /// its input does.
 struct Waiting(Child);
@@ -59,7 +71,7 @@ fn node() {
         &KUBELET.replace("FOLDER", &folder.path().display().to_string()),
         0o600,
     );
-    write("manifests/etcd.yaml", "kind: Pod\n", 0o666);
+    write("manifests/etcd.yaml", ETCD, 0o666);
     write("sa.key", "no key\n", 0o644);
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
     let [client, peer] =
@@ -111,6 +123,14 @@ fn node() {
     found("always-allow", "Kubelet", &path("kubelet.yaml"));
     found("always-allow", "ApiServer", "AlwaysAllow");
     found("plain-url", "Etcd", &client);
+    found("uid-zero", "Pod", &path("manifests/etcd.yaml"));
+    let planned = "0.0.0.0:2379";
+    assert!(
+        !results.iter().any(
+            |result| result["object"]["kind"] == "Etcd" && result.to_string().contains(planned)
+        ),
+        "what runs counts more than what is to run"
+    );
     found("static-pod-mode", "File", &path("manifests/etcd.yaml"));
     found("key-mode", "File", &path("sa.key"));
     let judged = |name: &str| {
