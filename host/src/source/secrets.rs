@@ -32,6 +32,9 @@ const NAMES: [&str; 8] = [
     "auth_config",
 ];
 
+/// How many secrets are looked for in one part of a text.
+const MANY: usize = 256;
+
 /// The secrets in a text: of its documents, or of its lines if it has none.
 #[must_use]
 pub fn secrets(text: &str) -> Vec<Secret> {
@@ -117,12 +120,8 @@ impl Finder<'_> {
             .into_iter()
             .flatten()
             .flatten();
-        for sighting in all
-            .filter(|sighting| !sighting.secret.is_empty())
-            .collect::<Vec<_>>()
-        {
-            self.add(range.clone(), &sighting.secret);
-        }
+        let secrets = all.map(|sighting| sighting.secret).collect();
+        self.add_all(range, text, secrets);
     }
 
     /// A list of texts may be a command line, in which one word tells what the next is.
@@ -175,12 +174,22 @@ impl Finder<'_> {
             {
                 sightings.extend(self.search.value("", &name.text, &value.text));
             }
-            for sighting in sightings
-                .iter()
-                .filter(|sighting| !sighting.secret.is_empty())
-            {
-                self.add(range.clone(), &sighting.secret);
+            let secrets = sightings.into_iter().map(|sighting| sighting.secret);
+            self.add_all(range, line, secrets.collect());
+        }
+    }
+
+    /// Adds the secrets in a part of the text, and what the part says. Of too many, the rest is
+    /// hidden with all of it: to look for one takes as long as the part is.
+    fn add_all(&mut self, part: Range<usize>, whole: &str, secrets: Vec<String>) {
+        let mut left = MANY;
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            if left == 0 {
+                self.push(part, whole);
+                return;
             }
+            left -= 1;
+            self.add(part.clone(), secret);
         }
     }
 
@@ -266,6 +275,19 @@ mod tests {
         ] {
             assert_eq!(secrets(text), []);
         }
+    }
+
+    #[test]
+    fn of_many_secrets_in_one_value_none_stays() {
+        let lines: Vec<String> = (0..2 * MANY)
+            .map(|number| format!("  ENV A{number}_PASSWORD=hunter{number}x\n"))
+            .collect();
+        let text = format!("a: |\n{}b: hello\n", lines.concat());
+        let found = secrets(&text);
+        assert!(found.len() <= 2 * MANY, "{}", found.len());
+        let is_hidden = |at: usize| found.iter().any(|secret| secret.range.contains(&at));
+        assert!(text.match_indices("hunter").all(|(at, _)| is_hidden(at)));
+        assert!(text.find("hello").is_some_and(|at| !is_hidden(at)));
     }
 
     proptest! {
