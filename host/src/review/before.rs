@@ -33,8 +33,7 @@ pub(super) fn previous(object: &Object) -> Option<Object> {
 /// What a policy found in an object before an update.
 pub(super) struct Before<'a> {
     object: &'a Object,
-    /// For each that was found, the secrets there.
-    found: HashMap<Key, Vec<BTreeSet<String>>>,
+    found: HashMap<Key, Known>,
 }
 
 /// The rule, the place by names, whether it is certain, and what is the matter.
@@ -43,14 +42,14 @@ type Key = (String, String, bool, String);
 impl<'a> Before<'a> {
     /// What a policy says of the object as it was.
     pub(super) fn new(object: &'a Object, checks: &[Check]) -> Self {
-        let mut found = HashMap::new();
+        let mut found: HashMap<Key, Known> = HashMap::new();
         for check in checks {
             if let Outcome::Found(findings) = &check.outcome {
                 for finding in findings {
                     found
                         .entry(key(&check.rule, finding, &object.document))
-                        .or_insert_with(Vec::new)
-                        .push(secrets(finding, &object.document));
+                        .or_default()
+                        .add(secrets(finding, &object.document));
                 }
             }
         }
@@ -60,17 +59,59 @@ impl<'a> Before<'a> {
     /// Whether the same was found before, with no other secret. What was found once accounts for
     /// one finding.
     pub(super) fn accounts_for(&mut self, rule: &str, finding: &Finding, document: &Node) -> bool {
-        let Some(known) = self.found.get_mut(&key(rule, finding, document)) else {
-            return false;
-        };
-        let now = secrets(finding, document);
-        let at = known.iter().position(|before| now.is_subset(before));
-        at.map(|at| known.swap_remove(at)).is_some()
+        let known = self.found.get_mut(&key(rule, finding, document));
+        known.is_some_and(|known| known.take(&secrets(finding, document)))
     }
 
     /// Whether a constraint lets pass what was so before: it has to have applied then too.
     pub(super) fn is_let_pass_by(&self, constraint: &Constraint) -> bool {
         constraint.only_new && constraint.matches.matches(Subject::new(self.object))
+    }
+}
+
+/// What was found of one key, by the secrets there.
+#[derive(Default)]
+struct Known {
+    /// None for one that is accounted for.
+    secrets: Vec<Option<BTreeSet<String>>>,
+    /// The places of those that hold a secret.
+    with: HashMap<String, Vec<usize>>,
+}
+
+impl Known {
+    fn add(&mut self, secrets: BTreeSet<String>) {
+        for secret in &secrets {
+            let with = self.with.entry(secret.clone()).or_default();
+            with.push(self.secrets.len());
+        }
+        self.secrets.push(Some(secrets));
+    }
+
+    /// Takes one that holds all of some secrets; whether there is one. Only those are looked at
+    /// that hold the rarest, so that many findings of one name take no time that grows with their
+    /// square.
+    fn take(&mut self, wanted: &BTreeSet<String>) -> bool {
+        let count = |secret: &&String| self.with.get(*secret).map_or(0, Vec::len);
+        let Some(rarest) = wanted.iter().min_by_key(count) else {
+            let left = self.secrets.iter_mut().rev().find(|one| one.is_some());
+            return left.and_then(Option::take).is_some();
+        };
+        let Some(with) = self.with.get_mut(rarest) else {
+            return false;
+        };
+        let mut index = 0;
+        while let Some(one) = with.get(index).map(|place| &mut self.secrets[*place]) {
+            match one {
+                Some(secrets) if !wanted.is_subset(secrets) => index += 1,
+                left => {
+                    with.swap_remove(index);
+                    if left.take().is_some() {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
     }
 }
 
@@ -130,6 +171,28 @@ fn by_name(pointer: &str, document: &Node) -> String {
 mod tests {
     use super::*;
     use crate::source::yaml;
+
+    #[test]
+    fn what_was_found_once_accounts_for_one_finding() {
+        let set = |secrets: &[&str]| secrets.iter().map(|secret| (*secret).to_owned()).collect();
+        let mut known = Known::default();
+        for secrets in [&["a"][..], &["a"], &["a", "b"], &[]] {
+            known.add(set(secrets));
+        }
+        for (wanted, is_known) in [
+            (&["c"][..], false),
+            (&["b", "c"], false),
+            (&["b"], true),
+            (&["b"], false),
+            (&["a"], true),
+            (&["a"], true),
+            (&["a"], false),
+            (&[], true),
+            (&[], false),
+        ] {
+            assert_eq!(known.take(&set(wanted)), is_known, "{wanted:?}");
+        }
+    }
 
     #[test]
     fn a_named_item_keeps_its_path_when_it_moves() {
