@@ -183,13 +183,13 @@ impl Finder<'_> {
     /// hidden with all of it: to look for one takes as long as the part is.
     fn add_all(&mut self, part: Range<usize>, whole: &str, secrets: Vec<String>) {
         let mut left = MANY;
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
             if left == 0 {
                 self.push(part, whole);
                 return;
             }
             left -= 1;
-            self.add(part.clone(), secret);
+            self.add(part.clone(), &secret);
         }
     }
 
