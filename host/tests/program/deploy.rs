@@ -64,24 +64,17 @@ fn the_shipped_constraints_refuse_nothing() {
     );
 }
 
-/// Every kind of the API that a policy judges reaches the webhook, and so does what makes Pods.
-#[test]
-fn the_webhook_is_asked_about_all_that_a_policy_judges() {
-    let plural = |kind: &str| match kind {
-        kind if kind.ends_with("Policy") => {
-            format!("{}ies", kind.trim_end_matches('y').to_lowercase())
-        }
-        kind => format!("{}s", kind.to_lowercase()),
-    };
-    let configuration = &documents("base/webhook.yaml")[0]["webhooks"][0];
-    let rules = configuration["rules"].as_array().expect("there are rules");
-    let texts = |value: &Value| -> BTreeSet<String> {
-        let items = value.as_array().into_iter().flatten();
-        items
-            .filter_map(|item| item.as_str().map(str::to_owned))
-            .collect()
-    };
-    let asked: BTreeSet<(String, String)> = rules
+fn texts(value: &Value) -> BTreeSet<String> {
+    let items = value.as_array().into_iter().flatten();
+    items
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// The groups and resources that rules name.
+fn named(rules: &Value) -> BTreeSet<(String, String)> {
+    let rules = rules.as_array().expect("there are rules");
+    rules
         .iter()
         .flat_map(|rule| {
             let groups = texts(&rule["apiGroups"]);
@@ -91,7 +84,11 @@ fn the_webhook_is_asked_about_all_that_a_policy_judges() {
                 resources.map(move |resource| (group.clone(), resource))
             })
         })
-        .collect();
+        .collect()
+}
+
+/// The groups and resources of the API that a policy judges, and of what makes Pods.
+fn judged() -> BTreeSet<(String, String)> {
     let engine = Engine::new(1, Limits::default()).expect("the machine can run components");
     let mut catalog = Catalog::default();
     let cache = stridegate::engine::Cache::of_user();
@@ -117,17 +114,72 @@ fn the_webhook_is_asked_about_all_that_a_policy_judges() {
             && kind != "EncryptionConfig"
     });
     assert!(kinds.len() > 8, "{kinds:?}");
-    for (group, kind) in kinds {
+    let resource = |kind: String| match kind.as_str() {
         // The options of a connection come with its subresource.
-        let resource = match kind.as_str() {
-            "PodExecOptions" => "pods/exec".into(),
-            "PodAttachOptions" => "pods/attach".into(),
-            "PodPortForwardOptions" => "pods/portforward".into(),
-            kind => plural(kind),
-        };
+        "PodExecOptions" => "pods/exec".into(),
+        "PodAttachOptions" => "pods/attach".into(),
+        "PodPortForwardOptions" => "pods/portforward".into(),
+        kind if kind.ends_with("Policy") => {
+            format!("{}ies", kind.trim_end_matches('y').to_lowercase())
+        }
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    let kinds = kinds.into_iter();
+    kinds.map(|(group, kind)| (group, resource(kind))).collect()
+}
+
+/// What a scan may read is what the policies judge, and what they are judged with.
+#[test]
+fn a_scan_may_list_all_that_a_policy_judges() {
+    let role = &documents("scan/access.yaml")[1];
+    for rule in role["rules"].as_array().expect("there are rules") {
+        let reports = texts(&rule["apiGroups"]) == BTreeSet::from(["openreports.io".into()]);
+        let verbs = texts(&rule["verbs"]);
         assert!(
-            asked.contains(&(group.clone(), resource.clone())),
-            "base/webhook.yaml does not name {resource} of group {group:?}"
+            reports || verbs == BTreeSet::from(["list".into()]),
+            "{rule}"
+        );
+    }
+    let allowed = named(&role["rules"]);
+    let judged = judged();
+    let read = judged
+        .iter()
+        .filter(|(_, resource)| !resource.contains('/'));
+    for of in read {
+        assert!(
+            allowed.contains(of),
+            "scan/access.yaml does not name {of:?}"
+        );
+    }
+}
+
+/// Constraints of the cluster take the place of those of a file.
+#[test]
+fn the_overlay_for_constraints_of_the_cluster_fits_the_deployment() {
+    let overlay = &documents("constraints-from-cluster/kustomization.yaml")[0];
+    let patch = overlay["patches"][0]["patch"].as_str();
+    let steps = yaml::read(patch.expect("it is a patch")).documents;
+    let steps = serde_json::to_value(&steps[0]).expect("a tree is JSON");
+    let deployment = &documents("base/deployment.yaml")[0];
+    for step in steps.as_array().expect("it is a list") {
+        let path = step["path"].as_str().expect("it has a path");
+        let there = deployment.pointer(path);
+        assert!(there.is_some(), "{path}");
+        if step["op"] == "test" {
+            assert_eq!(there, Some(&step["value"]), "{path}");
+        }
+    }
+}
+
+/// Every kind of the API that a policy judges reaches the webhook, and so does what makes Pods.
+#[test]
+fn the_webhook_is_asked_about_all_that_a_policy_judges() {
+    let configuration = &documents("base/webhook.yaml")[0]["webhooks"][0];
+    let asked = named(&configuration["rules"]);
+    for of in judged() {
+        assert!(
+            asked.contains(&of),
+            "base/webhook.yaml does not name {of:?}"
         );
     }
     assert_eq!(configuration["failurePolicy"], "Fail");

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stridegate::source::yaml;
 
-use super::{ApiServer, Webhook, deployment, folder, recorded, review, root};
+use super::cluster::scan;
+use super::{ApiServer, Webhook, deployment, folder, pod, recorded, review, root};
 
 /// A group, a resource and a verb.
 type Right = (String, String, String);
@@ -113,4 +114,35 @@ fn the_roles_allow_what_is_asked_and_nothing_else() {
         wanted.is_subset(&asked(&state.asked))
     });
     assert_eq!(asked(&server.lock().asked), wanted);
+}
+
+#[test]
+fn a_scan_asks_for_nothing_that_its_role_does_not_allow() {
+    let server = ApiServer::start();
+    server.put("/api/v1/pods", pod("a", "shop", 0));
+    server.put(
+        "/apis/openreports.io/v1alpha1/reports",
+        json!({"metadata": {"name": "of-before", "namespace": "shop", "labels": {"app.kubernetes.io/managed-by": "stridegate"}}}),
+    );
+    server.put(
+        "/apis/stridegate.dev/v1/constraints",
+        json!({"metadata": {"name": "a", "generation": 1}, "spec": {"policy": "root-user", "match": {"namespaceSelector": {"matchLabels": {"a": "b"}}}}}),
+    );
+    let folder = folder();
+    for arguments in [
+        &["--apply"][..],
+        &["-o", "openreports", "--constraints-from-cluster"],
+    ] {
+        let (code, _, said) = scan(&server, folder.path(), arguments);
+        assert!(code < 2, "{said}");
+    }
+    let allowed = allowed("scan/access.yaml");
+    let asked = server.lock().asked.clone();
+    let asked: BTreeSet<Right> = asked.iter().filter_map(|asked| needed(asked)).collect();
+    assert!(asked.len() > 8, "{asked:?}");
+    assert!(
+        asked.is_subset(&allowed),
+        "{:?}",
+        asked.difference(&allowed)
+    );
 }

@@ -15,7 +15,7 @@ const REPLICA_SETS: &str = "/apis/apps/v1/replicasets";
 const CONSTRAINTS: &str = "/apis/stridegate.dev/v1/constraints";
 
 /// Scans a cluster: the exit code, what was written, and what was said beside it.
-fn scan(server: &ApiServer, folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn scan(server: &ApiServer, folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     server.kubeconfig(folder);
     let output = Command::new(STRIDEGATE)
         .current_dir(folder)
