@@ -157,8 +157,8 @@ fn a_scan_may_list_all_that_a_policy_judges() {
 #[test]
 fn the_overlay_for_constraints_of_the_cluster_fits_the_deployment() {
     let overlay = &documents("constraints-from-cluster/kustomization.yaml")[0];
-    let patch = overlay["patches"][0]["patch"].as_str();
-    let steps = yaml::read(patch.expect("it is a patch")).documents;
+    let text = overlay["patches"][0]["patch"].as_str();
+    let steps = yaml::read(text.expect("it is a patch")).documents;
     let steps = serde_json::to_value(&steps[0]).expect("a tree is JSON");
     let deployment = &documents("base/deployment.yaml")[0];
     for step in steps.as_array().expect("it is a list") {
