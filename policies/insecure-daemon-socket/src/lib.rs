@@ -2,10 +2,12 @@
 
 mod client;
 mod daemon;
+mod swarm;
 
 use daemon::CERTIFICATES;
 use stridegate_policy::prelude::*;
 use stridegate_policy::{Url, shapes};
+use swarm::FOREIGN_MANAGER;
 
 policy! {
     /// A Docker daemon that serves anybody, or a client that believes any daemon
@@ -19,6 +21,9 @@ policy! {
     /// Who may speak to the daemon owns its host. Without certificates of clients everybody who
     /// reaches the port may; without that of the daemon, or without verifying it, a client hands
     /// its images, its secrets and its logins to whoever answers first.
+    ///
+    /// At the gate of an engine, requests that let managers of a swarm give it orders are found: what
+    /// they start here, no gate of this machine is asked about.
     ///
     /// What cannot be seen here is said: with `fd://` the addresses are those of a systemd socket,
     /// a variable on the command line may add addresses, and the certificates of a context lie in
@@ -52,9 +57,9 @@ policy! {
     InsecureDaemonSocket {
         parameters: Parameters,
         threats: [(DOCKER, Category::Spoofing)],
-        kinds: [shapes::daemon::KIND, shapes::client::KIND],
+        kinds: [shapes::daemon::KIND, shapes::client::KIND, shapes::request::KIND],
         context: [],
-        rules: [UNPROTECTED, UNVERIFIED, CERTIFICATES],
+        rules: [UNPROTECTED, UNVERIFIED, CERTIFICATES, FOREIGN_MANAGER],
         check: check,
     }
 }
@@ -65,6 +70,8 @@ parameters! {
         /// Addresses without TLS that are accepted, because something else protects them; `*`
         /// stands for any characters: `tcp://127.0.0.1:*`.
         pub accepted_hosts: Vec<String> = Vec::new(),
+        /// The managers whose swarms the daemon may join, with their ports: `10.0.0.*:2377`.
+        pub managers: Vec<String> = Vec::new(),
     }
 }
 
@@ -89,6 +96,14 @@ const UNVERIFIED: Rule = Rule {
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     let document = object.document()?;
     let root = At::root(&document);
+    if object.is(&shapes::request::KIND) {
+        for rule in [&UNPROTECTED, &UNVERIFIED, &CERTIFICATES] {
+            checks.not_applicable(rule, "it is no configuration");
+        }
+        swarm::check(&root, parameters, checks);
+        return Ok(());
+    }
+    checks.not_applicable(&FOREIGN_MANAGER, "it is no request to an engine");
     if object.is(&shapes::daemon::KIND) {
         daemon::check(&root, Effective::new(&document), parameters, checks);
     } else {
