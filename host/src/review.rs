@@ -123,6 +123,8 @@ pub struct FileReview {
     pub secrets: Secrets,
     /// What its comments ask for.
     pub exceptions: Vec<ExceptionReport>,
+    /// One of its texts, as it was read.
+    tree: Option<(Arc<Text>, Node)>,
     /// What waits until it is known what the others judged: the owner of these may be among it.
     owned: Vec<Object>,
     uids: Vec<String>,
@@ -395,6 +397,7 @@ impl Court<'_> {
                 .map(|text| Comments::of(text, self.rulebook.comments))
                 .unwrap_or_default(),
             text: reading.text,
+            tree: reading.tree,
             ..FileReview::default()
         };
         file.uids = owners(&reading.objects).collect();
@@ -493,7 +496,7 @@ impl Court<'_> {
         if matching.is_empty() {
             return verdicts;
         }
-        let case = Case {
+        let mut case = Case {
             object,
             file,
             passed: pass(object),
@@ -502,16 +505,16 @@ impl Court<'_> {
             previous: OnceCell::new(),
         };
         for group in groups(&matching) {
-            self.judge_by(&group, &case, &mut verdicts);
+            self.judge_by(&group, &mut case, &mut verdicts);
         }
         verdicts
     }
 
     /// Judges an object by one policy with one set of parameters, for all constraints that ask
     /// for that.
-    fn judge_by(&self, group: &[&Arc<Constraint>], case: &Case, verdicts: &mut Verdicts) {
+    fn judge_by(&self, group: &[&Arc<Constraint>], case: &mut Case, verdicts: &mut Verdicts) {
         let Some(first) = group.first() else { return };
-        match self.evaluate(first, case.object, case.passed.clone(), &case.facts) {
+        match self.evaluate(first, case.object, &mut case.passed, &case.facts) {
             Ok(checks) => {
                 let mut before = self.before(group, case, &checks);
                 for check in checks {
@@ -535,7 +538,7 @@ impl Court<'_> {
         &self,
         constraint: &Constraint,
         object: &Object,
-        mut passed: contract::Object,
+        passed: &mut contract::Object,
         facts: &Facts,
     ) -> Result<Vec<contract::Check>, PolicyError> {
         // What a policy does not ask for is none of its business.
@@ -547,7 +550,7 @@ impl Court<'_> {
             self.engine,
             self.cache,
             object,
-            &passed,
+            passed,
             &constraint.parameters,
         )
     }
@@ -571,7 +574,7 @@ impl Court<'_> {
             .as_ref()?;
         let facts = facts(previous, self.images);
         let checks = self
-            .evaluate(group.first()?, previous, pass(previous), &facts)
+            .evaluate(group.first()?, previous, &mut pass(previous), &facts)
             .ok()?;
         Some(Before::new(previous, &checks))
     }
@@ -962,7 +965,9 @@ impl FileReview {
             }
         }
         for text in shown {
-            for secret in source::secrets(&text.content) {
+            let tree = self.tree.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &text));
+            let tree = tree.map(|(_, tree)| tree);
+            for secret in source::secrets(&text.content, tree) {
                 let span = Span::new(secret.range.start, secret.range.end);
                 let place = Place {
                     text: Arc::clone(&text),

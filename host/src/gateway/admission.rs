@@ -62,9 +62,12 @@ impl Question {
         if (&*request.subresource, &*request.operation) != ("status", "update") {
             admission::read(&review, &text, &mut reading);
         }
+        let uid = uid.to_owned();
+        let endpoint = endpoint(asked, &request.operation, &request.subresource);
+        reading.tree = Some((text, review));
         Ok(Self {
-            uid: uid.to_owned(),
-            endpoint: endpoint(asked, &request.operation, &request.subresource),
+            uid,
+            endpoint,
             user: request.user,
             groups: request.groups,
             reading,

@@ -140,7 +140,7 @@ fn secrets(finding: &Finding, document: &Node) -> BTreeSet<String> {
     let text = found.as_ref().and_then(|found| found.node.as_str());
     let text = text.unwrap_or_default().trim();
     if text.contains('\n') {
-        let secrets = source::secrets(text).into_iter();
+        let secrets = source::secrets(text, None).into_iter();
         secrets.map(|secret| secret.value).collect()
     } else {
         [text.to_owned()].into()

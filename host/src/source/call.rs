@@ -365,8 +365,8 @@ impl Call {
             text: self.texts.first().cloned(),
             objects: made.objects,
             written: 1,
-            skipped: None,
             faults: faults.collect(),
+            ..Reading::default()
         }
     }
 

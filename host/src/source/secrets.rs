@@ -35,14 +35,19 @@ const NAMES: [&str; 8] = [
 /// How many secrets are looked for in one part of a text.
 const MANY: usize = 256;
 
-/// The secrets in a text: of its documents, or of its lines if it has none.
+/// The secrets in a text: of its documents, or of its lines if it has none. What it was read as
+/// need not be read again.
 #[must_use]
-pub fn secrets(text: &str) -> Vec<Secret> {
+pub fn secrets(text: &str, tree: Option<&Node>) -> Vec<Secret> {
     let mut finder = Finder {
         text,
         search: Search::default(),
         found: Vec::new(),
     };
+    if let Some(tree) = tree {
+        finder.document(tree);
+        return finder.found;
+    }
     let read = documents(text);
     let is_structured =
         |document: &Node| matches!(document.content, Content::Map(_) | Content::List(_));
@@ -130,6 +135,9 @@ impl Finder<'_> {
             .iter()
             .filter_map(|item| Some((item.as_str()?, item.span.range())))
             .collect();
+        if texts.is_empty() {
+            return;
+        }
         let words: Vec<Word> = texts.iter().map(|(text, _)| Word::plain(text)).collect();
         for sighting in self.search.command("", &words, &[]) {
             if let Some((_, range)) = texts
@@ -231,7 +239,7 @@ mod tests {
 
     fn masked(text: &str) -> String {
         let mut masked = text.to_owned();
-        for secret in secrets(text) {
+        for secret in secrets(text, None) {
             let stars = "*".repeat(secret.range.len());
             masked.replace_range(secret.range, &stars);
         }
@@ -273,7 +281,7 @@ mod tests {
             "FROM node:22\nUSER root\nRUN npm ci && rm -rf /tmp\n",
             "services: {a: {image: nginx, user: root, secrets: [db]}}",
         ] {
-            assert_eq!(secrets(text), []);
+            assert_eq!(secrets(text, None), []);
         }
     }
 
@@ -293,7 +301,7 @@ mod tests {
     proptest! {
         #[test]
         fn places_lie_in_the_text(text in "(password|token: ?|- |\"|'|=|://u:é@|é|\n| |\\\\|\\{|\\}|\\[|\\]|--|,|ENV ){0,24}") {
-            for secret in secrets(&text) {
+            for secret in secrets(&text, None) {
                 prop_assert!(text.get(secret.range).is_some());
             }
         }

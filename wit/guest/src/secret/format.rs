@@ -205,8 +205,10 @@ const FORMATS: &[Format] = &[
 #[must_use]
 pub fn known(text: &str) -> Option<Known<'_>> {
     let bytes = text.as_bytes();
+    // Behind these bytes there is no room for a credential.
+    let heads = bytes.get(..=bytes.len().checked_sub(SHORTEST)?)?;
     let mut previous = None;
-    for (start, &byte) in bytes.iter().enumerate() {
+    for (start, &byte) in heads.iter().enumerate() {
         let before = previous.replace(byte);
         // Inside of a word no format starts, and most bytes are there.
         if !STARTS[usize::from(byte)] || before.is_some_and(|before| before.is_ascii_alphanumeric())
@@ -233,6 +235,20 @@ pub fn known(text: &str) -> Option<Known<'_>> {
     };
     azure().or_else(telegram)
 }
+
+/// How many bytes the shortest credential has: one of the table, for the others are longer.
+const SHORTEST: usize = {
+    let mut shortest = usize::MAX;
+    let mut index = 0;
+    while index < FORMATS.len() {
+        let length = FORMATS[index].prefix.len() + FORMATS[index].length.0;
+        if length < shortest {
+            shortest = length;
+        }
+        index += 1;
+    }
+    shortest
+};
 
 /// The bytes that a format starts with.
 const STARTS: [bool; 256] = {
@@ -471,19 +487,17 @@ fn telegram_token(text: &str) -> Option<Known<'_>> {
 /// A value whose format is only known together with its name.
 #[must_use]
 pub fn known_by_name(name: &str, value: &str) -> Option<Known<'static>> {
-    let name: String = name
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
     let value = value.trim();
-    let format = if name.ends_with("awssecretaccesskey") || name.ends_with("awssecretkey") {
-        let fits = value.len() == 40
-            && value.bytes().all(|byte| Base64.has(byte))
-            && varied(value)
-            && digits(value);
+    let letters = name.bytes().rev().filter(u8::is_ascii_alphanumeric);
+    let letters = letters.map(|letter| letter.to_ascii_lowercase());
+    let is = |word: &str| letters.clone().eq(word.bytes().rev());
+    let ends_with = |end: &str| letters.clone().take(end.len()).eq(end.bytes().rev());
+    let format = if value.len() == 40
+        && (ends_with("awssecretaccesskey") || ends_with("awssecretkey"))
+    {
+        let fits = value.bytes().all(|byte| Base64.has(byte)) && varied(value) && digits(value);
         fits.then_some("an AWS secret access key")
-    } else if matches!(&*name, "auth" | "authorization") {
+    } else if is("auth") || is("authorization") {
         user_and_password(value.strip_prefix("Basic ").unwrap_or(value))
             .then_some("a user and a password in base64")
     } else {

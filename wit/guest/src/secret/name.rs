@@ -159,8 +159,7 @@ impl Names {
             .find(|&start| name.is_char_boundary(start));
         let name = name.get(start.unwrap_or(0)..).unwrap_or(name);
         // Most names have none of this in them, and need not be taken apart.
-        let lower = name.to_ascii_lowercase();
-        if self.more.is_empty() && !has_stem(lower.as_bytes()) {
+        if self.more.is_empty() && !has_stem(name.as_bytes()) {
             return Says::Nothing;
         }
         let words = words(name);
@@ -242,19 +241,18 @@ impl Names {
     }
 }
 
-/// Whether a name has one of the [`STEMS`] in it.
-fn has_stem(mut name: &[u8]) -> bool {
-    while let Some((first, rest)) = name.split_first() {
-        let stems = STEMS.iter().map(|stem| stem.as_bytes());
-        if stems
-            .filter(|stem| stem[0] == *first)
-            .any(|stem| name.starts_with(stem))
-        {
-            return true;
-        }
-        name = rest;
-    }
-    false
+/// Whether a name has one of the [`STEMS`] in it, in any case.
+fn has_stem(name: &[u8]) -> bool {
+    let begins_with = |name: &[u8], stem: &str| {
+        let begin = name.get(..stem.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(stem.as_bytes()))
+    };
+    (0..name.len()).any(|start| {
+        let rest = &name[start..];
+        let first = rest[0].to_ascii_lowercase();
+        let mut stems = STEMS.iter().filter(|stem| stem.as_bytes()[0] == first);
+        stems.any(|stem| begins_with(rest, stem))
+    })
 }
 
 /// The secret in the value of an `Authorization` header: `Bearer SECRET`.

@@ -116,7 +116,7 @@ impl Search {
             )]);
         }
         if text.contains(['{', ';', '=', '<', ' ']) {
-            self.text(what, text)
+            self.guessed(what, text, certain)
         } else {
             Vec::new()
         }
@@ -125,7 +125,11 @@ impl Search {
     /// The secrets in a text with names and values: a configuration file, a connection string.
     #[must_use]
     pub fn text(&self, what: &str, text: &str) -> Vec<Sighting> {
-        let mut found = self.certain(what, "", text);
+        self.guessed(what, text, self.certain(what, "", text))
+    }
+
+    /// What is certain of a text, and what its names and values let guess beside it.
+    fn guessed(&self, what: &str, text: &str, mut found: Vec<Sighting>) -> Vec<Sighting> {
         let mut guessed = Vec::new();
         pairs(text, |pair| {
             let at = || format!("{what} holds {} on line {}", shown(pair.name), pair.line);

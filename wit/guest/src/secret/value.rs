@@ -249,10 +249,13 @@ pub fn looks_random(value: &str) -> bool {
     let value = value.trim();
     let value = value.strip_prefix("base64:").unwrap_or(value);
     let body = value.trim_end_matches('=');
+    if !(20..=512).contains(&body.len()) {
+        return false;
+    }
     let alphabet = body
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'));
-    if !alphabet || !(20..=512).contains(&body.len()) || is_identifier(body) {
+    if !alphabet || is_identifier(body) {
         return false;
     }
     if body.bytes().all(|byte| byte.is_ascii_hexdigit()) {
