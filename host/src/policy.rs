@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
+use serde::de::IgnoredAny;
 
 use crate::engine::contract::{self, Category, Check, Description, Outcome, Refusal};
 use crate::engine::{self, Cache, Code, Engine, Failure};
@@ -217,9 +218,7 @@ impl Policy {
                 .iter()
                 .flat_map(|finding| &finding.fixes)
                 .map(|fix| &fix.patch);
-            if patches
-                .any(|patch| serde_json::from_str::<Vec<serde_json::Map<_, _>>>(patch).is_err())
-            {
+            if patches.any(|patch| serde_json::from_str::<Vec<Operation>>(patch).is_err()) {
                 return Err(format!(
                     "for the rule {:?} it gives a fix that is no JSON Patch",
                     check.rule
@@ -231,6 +230,15 @@ impl Policy {
             None => Ok(()),
         }
     }
+}
+
+/// An operation of a JSON Patch, as far as each has to have it.
+#[derive(serde::Deserialize)]
+struct Operation {
+    #[serde(rename = "op")]
+    _op: IgnoredAny,
+    #[serde(rename = "path")]
+    _path: IgnoredAny,
 }
 
 /// The name of a category of STRIDE as the contract writes it.

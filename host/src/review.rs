@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, Hash};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
@@ -23,8 +24,8 @@ use crate::engine::{Cache, Engine, Failure};
 use crate::object::{
     Content, Facts, Identity, Kind, Node, Object, Place, Position, Span, Text, owner,
 };
-use crate::policy::PolicyError;
 pub use crate::policy::category;
+use crate::policy::{Policy, PolicyError};
 use crate::source::{self, Format, Found, Images, InputFault, Reading};
 
 /// What is judged by what.
@@ -39,6 +40,8 @@ pub struct Court<'a> {
     pub images: &'a Images,
     /// The day on which exceptions are measured.
     pub today: Today,
+    /// Whether somebody is to be told how to mend what is found.
+    pub repairs: bool,
 }
 
 /// What became of all inputs.
@@ -123,8 +126,10 @@ pub struct FileReview {
     pub secrets: Secrets,
     /// What its comments ask for.
     pub exceptions: Vec<ExceptionReport>,
+    /// Who was asked, and how long each answer took.
+    pub evaluations: Vec<(Arc<Policy>, Duration)>,
     /// One of its texts, as it was read.
-    tree: Option<(Arc<Text>, Node)>,
+    tree: Option<Box<(Arc<Text>, Node)>>,
     /// What waits until it is known what the others judged: the owner of these may be among it.
     owned: Vec<Object>,
     uids: Vec<String>,
@@ -452,6 +457,7 @@ impl Court<'_> {
         for verdict in verdicts {
             file.results.extend(verdict.results);
             file.errors.extend(verdict.errors);
+            file.evaluations.extend(verdict.evaluations);
             for secret in &verdict.secrets {
                 file.secrets.add(secret);
             }
@@ -514,7 +520,11 @@ impl Court<'_> {
     /// for that.
     fn judge_by(&self, group: &[&Arc<Constraint>], case: &mut Case, verdicts: &mut Verdicts) {
         let Some(first) = group.first() else { return };
-        match self.evaluate(first, case.object, &mut case.passed, &case.facts) {
+        let begun = Instant::now();
+        let answer = self.evaluate(first, case.object, &mut case.passed, &case.facts);
+        let evaluation = (Arc::clone(&first.policy), begun.elapsed());
+        verdicts.evaluations.push(evaluation);
+        match answer {
             Ok(checks) => {
                 let mut before = self.before(group, case, &checks);
                 for check in checks {
@@ -641,7 +651,7 @@ impl Court<'_> {
                     let existing = before.as_deref_mut().is_some_and(|before| {
                         before.accounts_for(&check.rule, &finding, &object.document)
                     });
-                    let Some(offence) = Offence::new(finding, object) else {
+                    let Some(offence) = Offence::new(finding, object, self.repairs) else {
                         continue;
                     };
                     if sensitive {
@@ -816,10 +826,16 @@ fn say_once(files: &mut [FileReview]) {
 struct Verdicts {
     results: Vec<RuleResult>,
     errors: Vec<ReviewError>,
+    evaluations: Vec<(Arc<Policy>, Duration)>,
     secrets: Vec<Secret>,
-    /// The places of the results by the hash of what they say.
+    /// The places of the first results by the hash of what they say, once there are many.
     said: HashMap<u64, Vec<usize>>,
+    /// How many these are.
+    indexed: usize,
 }
+
+/// Up to this many results, looking at each is faster than hashing.
+const FEW: usize = 64;
 
 /// A secret that was found.
 struct Secret {
@@ -851,19 +867,29 @@ impl Verdicts {
     /// Adds a result, unless the same rule said the same of the same place with other parameters;
     /// of two, the stricter stays.
     fn push(&mut self, result: RuleResult) {
-        let hash = self.said.hasher().hash_one(result.says());
-        let said = self.said.entry(hash).or_default();
-        let says_the_same = |place: &usize| self.results[*place].says() == result.says();
-        match said.iter().copied().find(says_the_same) {
+        match self.same(&result) {
             Some(known) if self.results[known].enforcement < result.enforcement => {
                 self.results[known] = result;
             }
             Some(_) => {}
-            None => {
-                said.push(self.results.len());
-                self.results.push(result);
-            }
+            None => self.results.push(result),
         }
+    }
+
+    /// The place of the result that says the same.
+    fn same(&mut self, result: &RuleResult) -> Option<usize> {
+        let says = result.says();
+        if self.results.len() < FEW {
+            return self.results.iter().position(|known| known.says() == says);
+        }
+        for (place, known) in self.results.iter().enumerate().skip(self.indexed) {
+            let hash = self.said.hasher().hash_one(known.says());
+            self.said.entry(hash).or_default().push(place);
+        }
+        self.indexed = self.results.len();
+        let places = self.said.get(&self.said.hasher().hash_one(&says))?;
+        let mut places = places.iter().copied();
+        places.find(|place| self.results[*place].says() == says)
     }
 }
 
@@ -932,7 +958,7 @@ fn pass(object: &Object) -> contract::Object {
         version: object.version.clone(),
         name: object.identity.name.clone(),
         namespace: object.identity.namespace.clone(),
-        document: serde_json::to_string(&object.document).unwrap_or_default(),
+        document: json(&object.document),
         context: String::new(),
         request: object
             .written
@@ -947,6 +973,15 @@ fn pass(object: &Object) -> contract::Object {
                 previous: request.previous.clone(),
                 attributes: serde_json::to_string(&request.attributes).unwrap_or_default(),
             }),
+    }
+}
+
+/// A document as JSON, which takes about as much room as the text that it was read from.
+fn json(document: &Node) -> String {
+    let mut json = Vec::with_capacity(document.span.range().len() + 64);
+    match serde_json::to_writer(&mut json, document) {
+        Ok(()) => String::from_utf8(json).unwrap_or_default(),
+        Err(_) => String::new(),
     }
 }
 
@@ -965,7 +1000,10 @@ impl FileReview {
             }
         }
         for text in shown {
-            let tree = self.tree.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &text));
+            let tree = self
+                .tree
+                .as_deref()
+                .filter(|(of, _)| Arc::ptr_eq(of, &text));
             let tree = tree.map(|(_, tree)| tree);
             for secret in source::secrets(&text.content, tree) {
                 let span = Span::new(secret.range.start, secret.range.end);
@@ -1023,7 +1061,8 @@ impl FileReview {
 }
 
 impl Offence {
-    fn new(finding: contract::Finding, object: &Object) -> Option<Self> {
+    fn new(finding: contract::Finding, object: &Object, repairs: bool) -> Option<Self> {
+        let fixes = finding.fixes.iter().filter(|_| repairs);
         let related = finding
             .related
             .into_iter()
@@ -1036,11 +1075,7 @@ impl Offence {
             place: object.place(&finding.path)?,
             sensitive: finding.sensitive,
             related: related.collect(),
-            fixes: finding
-                .fixes
-                .iter()
-                .filter_map(|fix| Repair::new(fix, object))
-                .collect(),
+            fixes: fixes.filter_map(|fix| Repair::new(fix, object)).collect(),
         })
     }
 
@@ -1100,7 +1135,7 @@ impl RuleResult {
             Answer::Pass | Answer::NotApplicable(_) => None,
         };
         let answer = std::mem::discriminant(&self.answer);
-        (self.constraint.policy.id(), self.rule, answer, offence)
+        (self.rule, answer, self.constraint.policy.id(), offence)
     }
 
     /// The rule as its policy describes it.

@@ -15,7 +15,7 @@ use stridegate::object::Text;
 use stridegate::source::{Call, Reading};
 use tokio::runtime::Runtime;
 
-use super::load::{Comparison, Evaluations, gate, recordings, root, serve};
+use super::load::{Comparison, DECISIONS, Evaluations, gate, recordings, root, serve};
 
 pub(crate) fn compare(runtime: &Runtime) {
     println!("Docker: writes that need no answer of the engine but an image's");
@@ -55,6 +55,7 @@ pub(crate) fn compare(runtime: &Runtime) {
     let connect = |name| UnixStream::connect(path(name)).expect("the server listens");
     Comparison {
         evaluations: &evaluations,
+        decisions: &folder.path().join(DECISIONS),
         recorded: &recorded,
         read,
         head: "POST /AuthZPlugin.AuthZReq HTTP/1.1\r\nHost: \r\n",

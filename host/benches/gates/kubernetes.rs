@@ -15,7 +15,7 @@ use stridegate::gateway::server::{Listener, Reply, Tls, Unread, reply};
 use stridegate::source::Reading;
 use tokio::runtime::Runtime;
 
-use super::load::{Comparison, Evaluations, gate, recordings, serve};
+use super::load::{Comparison, DECISIONS, Evaluations, gate, recordings, serve};
 
 pub(crate) fn compare(runtime: &Runtime) {
     println!("Kubernetes: reviews over TLS");
@@ -56,6 +56,7 @@ pub(crate) fn compare(runtime: &Runtime) {
     }));
     Comparison {
         evaluations: &evaluations,
+        decisions: &folder.path().join(DECISIONS),
         recorded: &recordings("admission"),
         read,
         head: "POST /validate?timeout=5s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",

@@ -11,7 +11,7 @@ use hyper::http::request::Parts;
 use stridegate::constraint::Today;
 use stridegate::engine::{Engine, Limits};
 use stridegate::gateway::server::{self, Listener, Reply, Unread};
-use stridegate::gateway::{Gate, Live, Log, LogTarget, Recipe, Settings};
+use stridegate::gateway::{Gate, Live, Log, LogTarget, Recipe, Record, Settings};
 use stridegate::policy::Policy;
 use stridegate::review::Court;
 use stridegate::source::{Images, Reading};
@@ -21,6 +21,9 @@ const ASKED: usize = 4_000;
 
 /// Connections that are used at once for the throughput.
 const PARALLEL: usize = 8;
+
+/// The log of a gate in its folder.
+pub(crate) const DECISIONS: &str = "decisions.jsonl";
 
 /// The top level of the project.
 pub(crate) fn root() -> PathBuf {
@@ -68,7 +71,7 @@ pub(crate) fn gate(name: &'static str, folder: &Path) -> Arc<Gate> {
     };
     let live = Live::new(recipe, engine).unwrap_or_else(|wrong| panic!("{wrong:?}"));
     let log = Log::open(&LogTarget::File {
-        path: folder.join("decisions.jsonl"),
+        path: folder.join(DECISIONS),
         size: 100 << 20,
         keep: 1,
     })
@@ -99,6 +102,8 @@ where
 pub(crate) struct Comparison<'a, S> {
     /// What is judged by the server that does nothing else.
     pub(crate) evaluations: &'a Evaluations,
+    /// The log of the gate's decisions.
+    pub(crate) decisions: &'a Path,
     /// The requests as they were recorded.
     pub(crate) recorded: &'a [String],
     /// Reads one of them.
@@ -121,24 +126,49 @@ impl<S: Read + Write> Comparison<'_, S> {
             self.recorded.len(),
             self.policies()
         );
-        let judging = self.measure("gate", self.judging);
-        let decoding = self.measure("decodes only", self.decoding);
+        let judging = latencies((self.judging)(), &self.requests());
+        let asked = self.asked();
+        let judging = self.measure("gate", judging, self.judging);
+        let decoding = latencies((self.decoding)(), &self.requests());
+        let decoding = self.measure("decodes only", decoding, self.decoding);
         latencies((self.evaluating)(), &self.requests());
         let evaluations = self.evaluations.median();
         println!(
-            "evaluations    median {:>7.1} us   (in a server that does nothing else, without the server)",
+            "judging        median {:>7.1} us   (in a server that does nothing else, without the server)",
             micros(evaluations)
         );
         println!(
-            "the gate's median is {:.2} of twice that of the decoder plus the evaluations (aim: at most 1)",
-            judging.as_secs_f64() / (decoding * 2 + evaluations).as_secs_f64()
+            "policies       median {:>7.1} us   (their answers in the gate, without its own part in judging)",
+            micros(asked)
+        );
+        let ratio = |part: Duration| judging.as_secs_f64() / (decoding * 2 + part).as_secs_f64();
+        println!(
+            "the gate's median is {:.2} of twice that of the decoder plus judging (aim: at most 1), {:.2} of the same with the answers of policies alone",
+            ratio(evaluations),
+            ratio(asked)
         );
     }
 
-    /// Prints how a server answers, and returns the median of the times that it takes.
-    fn measure(&self, what: &str, connect: &(dyn Fn() -> S + Sync)) -> Duration {
-        let requests = self.requests();
-        let mut times = latencies(connect(), &requests);
+    /// How long the gate asked policies for a request, in the median, as its log has it.
+    fn asked(&self) -> Duration {
+        let log = std::fs::read_to_string(self.decisions).expect("the gate writes its log");
+        let took = |line: &str| {
+            let record: Record = serde_json::from_str(line).expect("a record is JSON");
+            record.evaluation_microseconds
+        };
+        let mut times: Vec<u64> = log.lines().take(ASKED).map(took).collect();
+        times.sort_unstable();
+        Duration::from_micros(times[times.len() / 2])
+    }
+
+    /// Prints how a server answers: how long it takes for one after the other, and how many it
+    /// answers when several ask. Returns the median of the times.
+    fn measure(
+        &self,
+        what: &str,
+        mut times: Vec<Duration>,
+        connect: &(dyn Fn() -> S + Sync),
+    ) -> Duration {
         times.sort();
         let (median, last) = (times[times.len() / 2], times[times.len() * 99 / 100]);
         let before = memory();
@@ -146,7 +176,7 @@ impl<S: Read + Write> Comparison<'_, S> {
         let number = number
             .and_then(|number| number.parse().ok())
             .unwrap_or(20_000);
-        let a_second = throughput(connect, &requests, number);
+        let a_second = throughput(connect, &self.requests(), number);
         println!(
             "{what:<14} median {:>7.1} us   99th percentile {:>8.1} us   {a_second:>8.0} requests a second   memory {before} -> {} KiB over {number} requests",
             micros(median),
@@ -205,6 +235,7 @@ impl Evaluations {
             rulebook: &set.rulebook,
             images: &Images::default(),
             today: Today::now(),
+            repairs: false,
         };
         let begun = Instant::now();
         black_box(court.judge("request", reading));

@@ -84,6 +84,7 @@ impl JudgeArgs {
             cache: loaded.cache.as_ref(),
             rulebook: &rulebook,
             today: Today::now(),
+            repairs: true,
         };
         let progress = Progress::new(inputs.len(), "files");
         let mut review = court.review(inputs, self.kind, &|| progress.step());

@@ -207,6 +207,7 @@ impl Desk<'_> {
             cache: self.loaded.cache.as_ref(),
             rulebook,
             today: Today::now(),
+            repairs: false,
         };
         let paths = self.update.against.iter();
         let found = paths.flat_map(|path| source::walk(&path.to_string_lossy()));

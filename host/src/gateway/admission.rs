@@ -1,5 +1,6 @@
 //! Kubernetes admission: an `AdmissionReview` (`admission.k8s.io/v1`) comes in, and one goes out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Question {
         }
         let uid = uid.to_owned();
         let endpoint = endpoint(asked, &request.operation, &request.subresource);
-        reading.tree = Some((text, review));
+        reading.tree = Some(Box::new((text, review)));
         Ok(Self {
             uid,
             endpoint,
@@ -225,48 +226,54 @@ impl Told {
 }
 
 /// What speaks against a request.
-struct Grievance {
+struct Grievance<'a> {
     enforcement: Enforcement,
-    constraint: String,
+    constraint: Cow<'a, str>,
     /// The policy, and the rule if it has been answered.
-    rule: String,
-    message: String,
+    rule: Cow<'a, str>,
+    message: &'a str,
     field: String,
-    remedy: String,
+    remedy: &'a str,
 }
 
-impl Grievance {
-    fn of_check(check: &CheckRecord) -> Self {
+/// What is denied without a constraint.
+const DEFAULT: &str = "default";
+
+/// What is denied without a policy.
+const REQUEST: &str = "request";
+
+impl<'a> Grievance<'a> {
+    fn of_check(check: &'a CheckRecord) -> Self {
         Self {
             enforcement: check.enforcement,
-            constraint: line(check.constraint.as_deref().unwrap_or("default")),
-            rule: format!("{}/{}", check.policy, check.rule),
-            message: check.message.clone(),
+            constraint: line(check.constraint.as_deref().unwrap_or(DEFAULT)).into(),
+            rule: format!("{}/{}", check.policy, check.rule).into(),
+            message: &check.message,
             field: field(&check.path),
-            remedy: check.remedy.clone(),
+            remedy: &check.remedy,
         }
     }
 
     /// What could not be judged counts as what the constraint is there to find.
-    fn of_error(error: &ErrorRecord) -> Self {
+    fn of_error(error: &'a ErrorRecord) -> Self {
         Self {
             enforcement: error.enforcement.unwrap_or(Enforcement::Deny),
-            constraint: error.constraint.clone().unwrap_or_else(|| "default".into()),
-            rule: error.policy.clone().unwrap_or_else(|| "request".into()),
-            message: error.message.clone(),
+            constraint: error.constraint.as_deref().unwrap_or(DEFAULT).into(),
+            rule: error.policy.as_deref().unwrap_or(REQUEST).into(),
+            message: &error.message,
             field: String::new(),
-            remedy: String::new(),
+            remedy: "",
         }
     }
 
-    fn of_gate(denial: &str) -> Self {
+    fn of_gate(denial: &'a str) -> Self {
         Self {
             enforcement: Enforcement::Deny,
-            constraint: "default".into(),
-            rule: "request".into(),
-            message: denial.to_owned(),
+            constraint: DEFAULT.into(),
+            rule: REQUEST.into(),
+            message: denial,
             field: String::new(),
-            remedy: String::new(),
+            remedy: "",
         }
     }
 
@@ -292,7 +299,7 @@ impl Grievance {
 
     fn denial(&self) -> String {
         let warning = self.warning();
-        match self.remedy.as_str() {
+        match self.remedy {
             "" => warning,
             remedy => format!("{warning}. Instead: {remedy}"),
         }
@@ -301,7 +308,7 @@ impl Grievance {
     fn cause(&self) -> Cause {
         Cause {
             reason: self.source(),
-            message: self.message.clone(),
+            message: self.message.to_owned(),
             field: self.field.clone(),
         }
     }

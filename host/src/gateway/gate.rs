@@ -143,8 +143,10 @@ impl Gate {
                 rulebook: own.as_ref().unwrap_or(&set.rulebook),
                 images: &images,
                 today: Today::now(),
+                repairs: true,
             };
             let review = court.judge(&asked.endpoint, reading);
+            gate.metrics.evaluated(&review.evaluations);
             gate.record(&asked, &Ruling::of(&review), &set, Vec::new());
             Review::from(review)
         });
@@ -168,8 +170,10 @@ impl Gate {
             rulebook: &set.rulebook,
             images,
             today: Today::now(),
+            repairs: false,
         };
         let (review, objects) = court.judge_and_keep(&asked.endpoint, reading);
+        self.metrics.evaluated(&review.evaluations);
         let mut ruling = Ruling {
             dryrun: self.settings.dryrun,
             ..Ruling::of(&review)
@@ -234,7 +238,8 @@ impl Gate {
             passed: ruling.passed,
             not_applicable: ruling.not_applicable,
             set: set.digest.chars().take(12).collect(),
-            microseconds: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            microseconds: micros(took),
+            evaluation_microseconds: micros(ruling.evaluation),
             objects,
         };
         if let Err(error) = log.write(&record) {
@@ -253,4 +258,8 @@ impl Gate {
             ));
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

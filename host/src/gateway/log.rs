@@ -58,6 +58,9 @@ pub struct Record {
     pub set: String,
     /// From the arrival of the request to the decision.
     pub microseconds: u64,
+    /// How much of that policies were asked for.
+    #[serde(default)]
+    pub evaluation_microseconds: u64,
     /// What was judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<ObjectRecord>,
@@ -134,7 +137,8 @@ impl Log {
 
     /// Writes a decision.
     pub fn write(&self, record: &Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
+        let mut line = Vec::with_capacity(8 << 10);
+        serde_json::to_writer(&mut line, record)?;
         line.push(b'\n');
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Output::Stdout => io::stdout().lock().write_all(&line),
@@ -215,6 +219,7 @@ mod tests {
             not_applicable: 0,
             set: String::new(),
             microseconds: 1,
+            evaluation_microseconds: 0,
             objects: Vec::new(),
         }
     }

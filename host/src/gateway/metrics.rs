@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{Renewal, Ruling, Set};
+use crate::policy::Policy;
 
 /// The bounds of the histogram, in seconds: a decision takes less than a millisecond.
 const BOUNDS: [f64; 14] = [
@@ -20,6 +22,11 @@ const BOUNDS: [f64; 14] = [
 struct Decided {
     endpoint: String,
     decision: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Asked {
+    policy: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,6 +59,7 @@ pub struct Metrics {
     registry: Registry,
     decisions: Family<Decided, Counter>,
     seconds: Histogram,
+    evaluations: Family<Asked, Histogram, fn() -> Histogram>,
     findings: Family<Found, Counter>,
     errors: Family<Failed, Counter>,
     renewals: Family<Renewed, Counter>,
@@ -69,6 +77,7 @@ impl Metrics {
         let metrics = Self {
             decisions: Family::default(),
             seconds: Histogram::new(BOUNDS),
+            evaluations: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
             findings: Family::default(),
             errors: Family::default(),
             renewals: Family::default(),
@@ -87,6 +96,12 @@ impl Metrics {
             "From the arrival of a request to its decision",
             Unit::Seconds,
             metrics.seconds.clone(),
+        );
+        registry.register_with_unit(
+            "evaluation",
+            "How long a policy was asked for its answer",
+            Unit::Seconds,
+            metrics.evaluations.clone(),
         );
         registry.register(
             "findings",
@@ -153,6 +168,16 @@ impl Metrics {
                     kind: error.kind.clone(),
                 })
                 .inc();
+        }
+    }
+
+    /// Counts the answers of policies.
+    pub fn evaluated(&self, evaluations: &[(Arc<Policy>, Duration)]) {
+        for (policy, took) in evaluations {
+            let policy = policy.id().to_owned();
+            self.evaluations
+                .get_or_create(&Asked { policy })
+                .observe(took.as_secs_f64());
         }
     }
 

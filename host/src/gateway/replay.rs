@@ -85,6 +85,7 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
         rulebook: &set.rulebook,
         images: &Images::default(),
         today: Today::now(),
+        repairs: false,
     };
     let reading = Reading {
         objects,

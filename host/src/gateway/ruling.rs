@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use stridegate_shapes::request;
@@ -23,6 +25,8 @@ pub struct Ruling {
     pub passed: usize,
     /// Rules that have nothing to say.
     pub not_applicable: usize,
+    /// How long the answers of policies took together.
+    pub evaluation: Duration,
     /// Whether it is only recorded, so that nothing is denied.
     pub dryrun: bool,
     /// Whether what is not known yet was no reason to deny it.
@@ -135,7 +139,10 @@ impl Ruling {
     /// What follows from a review of the objects of one request.
     #[must_use]
     pub fn of(review: &FileReview) -> Self {
-        let mut ruling = Self::default();
+        let mut ruling = Self {
+            evaluation: review.evaluations.iter().map(|(_, took)| *took).sum(),
+            ..Self::default()
+        };
         for error in &review.errors {
             let message = line(&review.secrets.mask(&error.message));
             let of = error

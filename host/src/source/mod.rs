@@ -165,7 +165,7 @@ pub struct Reading {
     pub text: Option<Arc<Text>>,
     /// A text that is one document in JSON, as it was read; kept where it is looked at again at
     /// once.
-    pub tree: Option<(Arc<Text>, Node)>,
+    pub tree: Option<Box<(Arc<Text>, Node)>>,
     /// The objects in it. One that becomes another shape is there as both.
     pub objects: Vec<Object>,
     /// How many objects were written.

@@ -207,6 +207,9 @@ fn the_log_is_evidence_without_secrets() {
     assert!(
         first["microseconds"].as_u64().is_some_and(|time| time > 0) && first["time"].is_string()
     );
+    let asked = first["evaluationMicroseconds"].as_u64();
+    assert!(asked > Some(0) && asked <= first["microseconds"].as_u64());
+    assert_eq!(read["evaluationMicroseconds"], 0);
     let rules: Vec<&str> = first["checks"]
         .as_array()
         .expect("there are checks")
@@ -318,6 +321,7 @@ fn prometheus_is_told() {
         "stridegate_decisions_total{gate=\"docker\",endpoint=\"container.create\",decision=\"deny\"} 1",
         "rule=\"uid-zero\"",
         "stridegate_decision_seconds_count{gate=\"docker\"} 1",
+        "stridegate_evaluation_seconds_count{gate=\"docker\",policy=\"root-user\"} 1",
         "stridegate_constraints{gate=\"docker\"} 2",
     ] {
         assert!(text.contains(part), "{text}");

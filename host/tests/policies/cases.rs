@@ -112,6 +112,7 @@ pub(crate) fn review(world: &World, policy: &str, case: &Path, parameters: &str)
         rulebook: &rulebook,
         images: &Images::default(),
         today: Today::now(),
+        repairs: true,
     };
     court.review(inputs(case), None, &|| ())
 }

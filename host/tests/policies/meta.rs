@@ -231,6 +231,7 @@ fn example(world: &World, policy: &Arc<Policy>, section: &str, fails: bool) -> R
         rulebook: &rulebook,
         images: &Images::default(),
         today: Today::now(),
+        repairs: true,
     };
     let reading = source::read_text(&Arc::new(Text::new(section, code)), section, format);
     let file = court.judge(section, reading);

@@ -47,6 +47,7 @@ fn answers() -> Vec<(String, Value)> {
         rulebook: &rulebook,
         images: &Images::default(),
         today: Today::now(),
+        repairs: true,
     };
     let mut files: Vec<PathBuf> = fs::read_dir(reviews())
         .expect("the folder is there")

@@ -301,6 +301,7 @@ fn judge(
         rulebook,
         images: &Images::default(),
         today: Today::now(),
+        repairs: true,
     };
     let progress = Progress::new(0, "objects");
     let mut review = Review::default();

@@ -205,6 +205,7 @@ impl Scan<'_> {
             rulebook: self.rulebook,
             images: &self.images,
             today: Today::now(),
+            repairs: true,
         }
     }
 

@@ -41,6 +41,7 @@ impl ScanNode {
             rulebook: &rulebook,
             images: &Images::default(),
             today: Today::now(),
+            repairs: true,
         };
         let (name, reading) = this_host()?;
         let mut review = Review::default();

@@ -492,17 +492,16 @@ pub fn known_by_name(name: &str, value: &str) -> Option<Known<'static>> {
     let letters = letters.map(|letter| letter.to_ascii_lowercase());
     let is = |word: &str| letters.clone().eq(word.bytes().rev());
     let ends_with = |end: &str| letters.clone().take(end.len()).eq(end.bytes().rev());
-    let format = if value.len() == 40
-        && (ends_with("awssecretaccesskey") || ends_with("awssecretkey"))
-    {
-        let fits = value.bytes().all(|byte| Base64.has(byte)) && varied(value) && digits(value);
-        fits.then_some("an AWS secret access key")
-    } else if is("auth") || is("authorization") {
-        user_and_password(value.strip_prefix("Basic ").unwrap_or(value))
-            .then_some("a user and a password in base64")
-    } else {
-        None
-    };
+    let format =
+        if value.len() == 40 && (ends_with("awssecretaccesskey") || ends_with("awssecretkey")) {
+            let fits = value.bytes().all(|byte| Base64.has(byte)) && varied(value) && digits(value);
+            fits.then_some("an AWS secret access key")
+        } else if is("auth") || is("authorization") {
+            user_and_password(value.strip_prefix("Basic ").unwrap_or(value))
+                .then_some("a user and a password in base64")
+        } else {
+            None
+        };
     format.map(|format| Known { format, secret: "" })
 }
 

@@ -243,16 +243,32 @@ impl Names {
 
 /// Whether a name has one of the [`STEMS`] in it, in any case.
 fn has_stem(name: &[u8]) -> bool {
-    let begins_with = |name: &[u8], stem: &str| {
-        let begin = name.get(..stem.len());
+    let begins_with = |rest: &[u8], stem: &str| {
+        let begin = rest.get(..stem.len());
         begin.is_some_and(|begin| begin.eq_ignore_ascii_case(stem.as_bytes()))
     };
-    (0..name.len()).any(|start| {
-        let rest = &name[start..];
-        let first = rest[0].to_ascii_lowercase();
-        let mut stems = STEMS.iter().filter(|stem| stem.as_bytes()[0] == first);
-        stems.any(|stem| begins_with(rest, stem))
+    let mut heads = name.windows(2).enumerate();
+    heads.any(|(start, head)| {
+        STEM_HEADS[letter(head[0])] & (1 << letter(head[1])) != 0
+            && STEMS.iter().any(|stem| begins_with(&name[start..], stem))
     })
+}
+
+/// The second letters of the [`STEMS`] by their first, as bits.
+const STEM_HEADS: [u32; 32] = {
+    let mut heads = [0; 32];
+    let mut index = 0;
+    while index < STEMS.len() {
+        let stem = STEMS[index].as_bytes();
+        heads[letter(stem[0])] |= 1 << letter(stem[1]);
+        index += 1;
+    }
+    heads
+};
+
+/// A letter of any case as a number; what is no letter has that of some letter, too.
+const fn letter(byte: u8) -> usize {
+    (byte & 31) as usize
 }
 
 /// The secret in the value of an `Authorization` header: `Bearer SECRET`.
