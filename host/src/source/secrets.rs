@@ -291,7 +291,7 @@ mod tests {
             .map(|number| format!("  ENV A{number}_PASSWORD=hunter{number}x\n"))
             .collect();
         let text = format!("a: |\n{}b: hello\n", lines.concat());
-        let found = secrets(&text);
+        let found = secrets(&text, None);
         assert!(found.len() <= 2 * MANY, "{}", found.len());
         let is_hidden = |at: usize| found.iter().any(|secret| secret.range.contains(&at));
         assert!(text.match_indices("hunter").all(|(at, _)| is_hidden(at)));
