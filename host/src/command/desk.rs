@@ -12,12 +12,12 @@ use clap::Args;
 use super::registry::{LockArgs, RegistryArgs};
 use super::{input_error, say};
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{self, Enforcement, FOUND_FILE, Problem, Rulebook, Source};
+use crate::constraint::{self, Enforcement, FOUND_FILE, Problem, Rulebook, Source, Today};
 use crate::engine::{Cache, Engine, Limits};
 #[cfg(all(target_os = "linux", feature = "gateway"))]
 use crate::gateway::Recipe;
-use crate::review::{Decision, ErrorKind, ReviewError};
-use crate::source::nearest;
+use crate::review::{Court, Decision, ErrorKind, ReviewError};
+use crate::source::{Images, nearest};
 
 /// Where policies come from.
 #[derive(Args, Clone, Debug)]
@@ -98,6 +98,20 @@ pub(super) struct Desk {
     pub(super) loaded: Loaded,
     pub(super) rulebook: Rulebook,
     pub(super) errors: Vec<ReviewError>,
+}
+
+impl Loaded {
+    /// What judges by a rulebook today, and says how what it finds is mended.
+    pub(super) fn court<'a>(&'a self, rulebook: &'a Rulebook, images: &'a Images) -> Court<'a> {
+        Court {
+            engine: &self.engine,
+            cache: self.cache.as_ref(),
+            rulebook,
+            images,
+            today: Today::now(),
+            repairs: true,
+        }
+    }
 }
 
 impl PolicyPaths {

@@ -9,8 +9,7 @@ use super::desk::Beside;
 use super::output::Progress;
 use super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error};
 use crate::catalog::Bundled;
-use crate::constraint::Today;
-use crate::review::{Court, Decision, Review, ReviewError};
+use crate::review::{Decision, Review, ReviewError};
 use crate::source::{self, Format, Images};
 
 /// How files are judged.
@@ -78,14 +77,7 @@ impl JudgeArgs {
             errors,
         } = self.constraints.load(&self.policies, pack, beside)?;
         let (images, faults) = self.images();
-        let court = Court {
-            images: &images,
-            engine: &loaded.engine,
-            cache: loaded.cache.as_ref(),
-            rulebook: &rulebook,
-            today: Today::now(),
-            repairs: true,
-        };
+        let court = loaded.court(&rulebook, &images);
         let progress = Progress::new(inputs.len(), "files");
         let mut review = court.review(inputs, self.kind, &|| progress.step());
         progress.finish();

@@ -11,7 +11,7 @@ use super::Loaded;
 use super::desk::Reader;
 use super::registry::{LockFile, RegistryArgs, lines, reference, say_notices};
 use crate::catalog::{Bundled, Catalog};
-use crate::constraint::{Rulebook, Today, defaults};
+use crate::constraint::{Rulebook, defaults};
 use crate::difference;
 use crate::engine::{Cache, Engine, Limits};
 use crate::policy::Policy;
@@ -201,13 +201,10 @@ impl Desk<'_> {
     }
 
     fn review(&self, rulebook: &Rulebook) -> Review {
+        let images = Images::default();
         let court = Court {
-            images: &Images::default(),
-            engine: &self.loaded.engine,
-            cache: self.loaded.cache.as_ref(),
-            rulebook,
-            today: Today::now(),
             repairs: false,
+            ..self.loaded.court(rulebook, &images)
         };
         let paths = self.update.against.iter();
         let found = paths.flat_map(|path| source::walk(&path.to_string_lossy()));

@@ -16,10 +16,10 @@ use super::super::output::{Output, Progress};
 use super::super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error, say};
 use crate::catalog::{Bundled, Catalog};
 use crate::collect::cluster::{self, Cluster, Namespaces, Page, Resource, Selection};
-use crate::constraint::{Rulebook, Source, Today};
+use crate::constraint::{Rulebook, Source};
 use crate::object::{Kind, Text};
 use crate::report::openreports;
-use crate::review::{Court, Decision, FileReview, Review, limit, limit_ranges, owners};
+use crate::review::{Decision, FileReview, Review, limit, limit_ranges, owners};
 use crate::source::{Format, Images, Reading, read_text};
 
 /// Judge what a cluster holds, through its API server: every kind that a policy knows, page by page
@@ -295,14 +295,8 @@ fn judge(
     ranges: &HashMap<String, Arc<Value>>,
     pages: &mut mpsc::Receiver<Fetched>,
 ) -> Review {
-    let court = Court {
-        engine: &loaded.engine,
-        cache: loaded.cache.as_ref(),
-        rulebook,
-        images: &Images::default(),
-        today: Today::now(),
-        repairs: true,
-    };
+    let images = Images::default();
+    let court = loaded.court(rulebook, &images);
     let progress = Progress::new(0, "objects");
     let mut review = Review::default();
     let mut makers: HashSet<String> = HashSet::new();

@@ -15,7 +15,7 @@ use super::super::{ConstraintArgs, Desk, Loaded, PolicyArgs, input_error, say};
 use crate::catalog::Bundled;
 use crate::collect::engine::{Address, Answer, Client, escape};
 use crate::collect::host::{daemon_of, host_of};
-use crate::constraint::{Rulebook, Today};
+use crate::constraint::Rulebook;
 use crate::object::{Facts, Text};
 use crate::review::{Court, Decision, FileReview, Review};
 use crate::source::{Format, Images, Reading, read_text};
@@ -199,14 +199,7 @@ impl Scan<'_> {
     }
 
     fn court(&self) -> Court<'_> {
-        Court {
-            engine: &self.loaded.engine,
-            cache: self.loaded.cache.as_ref(),
-            rulebook: self.rulebook,
-            images: &self.images,
-            today: Today::now(),
-            repairs: true,
-        }
+        self.loaded.court(self.rulebook, &self.images)
     }
 
     fn judge(&self, readings: Vec<(String, Reading)>) -> Vec<FileReview> {

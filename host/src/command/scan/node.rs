@@ -5,8 +5,7 @@ use super::super::output::Output;
 use super::super::{ConstraintArgs, Desk, PolicyArgs};
 use crate::catalog::Bundled;
 use crate::collect::host::this_host;
-use crate::constraint::Today;
-use crate::review::{Court, Decision, Review};
+use crate::review::{Decision, Review};
 use crate::source::Images;
 
 /// Judge this node: the files and the processes of Kubernetes and Docker on it
@@ -35,14 +34,8 @@ impl ScanNode {
         } = self
             .constraints
             .load(&self.policies, pack, Beside::default())?;
-        let court = Court {
-            engine: &loaded.engine,
-            cache: loaded.cache.as_ref(),
-            rulebook: &rulebook,
-            images: &Images::default(),
-            today: Today::now(),
-            repairs: true,
-        };
+        let images = Images::default();
+        let court = loaded.court(&rulebook, &images);
         let (name, reading) = this_host()?;
         let mut review = Review::default();
         review.files.push(court.judge(&name, reading));
