@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::output::Progress;
 #[cfg(feature = "registry")]
 use super::registry::{LockArgs, RegistryArgs};
 use super::{input_error, say};
@@ -179,7 +180,13 @@ impl PolicyArgs {
         let cache = (!self.no_cache).then(Cache::of_user).flatten();
         let mut catalog = self.paths.catalog();
         if !self.paths.only {
-            catalog.add_bundled(&engine, cache.as_ref(), pack);
+            // Without a cache that takes seconds.
+            let progress = Progress::new(pack.len(), "policies loaded");
+            for policy in pack {
+                catalog.add_bundled(&engine, cache.as_ref(), std::slice::from_ref(policy));
+                progress.step();
+            }
+            progress.finish();
         }
         catalog.add_named(&engine, cache.as_ref(), &self.paths.policies, bundles);
         if catalog.policies().next().is_none() && catalog.errors.is_empty() {

@@ -78,7 +78,7 @@ impl JudgeArgs {
         } = self.constraints.load(&self.policies, pack, beside)?;
         let (images, faults) = self.images();
         let court = loaded.court(&rulebook, &images);
-        let progress = Progress::new(inputs.len(), "files");
+        let progress = Progress::new(inputs.len(), "files judged");
         let mut review = court.review(inputs, self.kind, &|| progress.step());
         progress.finish();
         review.errors = errors;

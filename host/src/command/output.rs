@@ -46,8 +46,8 @@ impl Output {
 /// Says on a terminal how far long work has come.
 pub(super) struct Progress {
     total: AtomicUsize,
-    /// What is counted.
-    noun: &'static str,
+    /// What is counted, and what is done with it.
+    what: &'static str,
     done: AtomicUsize,
     started: Instant,
     shown: AtomicUsize,
@@ -58,11 +58,11 @@ pub(super) struct Progress {
 const PATIENCE: Duration = Duration::from_millis(700);
 
 impl Progress {
-    pub(super) fn new(total: usize, noun: &'static str) -> Self {
+    pub(super) fn new(total: usize, what: &'static str) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
             total: AtomicUsize::new(total),
-            noun,
+            what,
             done: AtomicUsize::new(0),
             started: Instant::now(),
             shown: AtomicUsize::new(0),
@@ -91,8 +91,8 @@ impl Progress {
         if self.shown.fetch_max(percent, Ordering::Relaxed) < percent {
             let _ = write!(
                 std::io::stderr(),
-                "\r{done} of {total} {} judged ({percent} %)",
-                self.noun
+                "\r{done} of {total} {} ({percent} %)",
+                self.what
             );
         }
     }

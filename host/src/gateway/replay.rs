@@ -9,7 +9,7 @@ use crate::constraint::Today;
 use crate::engine::Engine;
 use crate::object::{Identity, Kind, Object, Text, Written};
 use crate::review::Court;
-use crate::source::{Images, Reading, json};
+use crate::source::{Images, Reading, json, labels};
 
 /// What a set makes of a past decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +43,11 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
         let Ok(document) = json::read(&text.content) else {
             return Replayed::Untold("its document cannot be read");
         };
-        let labels = [
-            "/metadata/labels",
-            "/Config/Labels",
-            "/Spec/Labels",
-            "/Labels",
-        ];
-        let labels = labels
-            .iter()
-            .find_map(|path| document.at(path))
-            .map(|found| found.node.clone());
+        let of_kubernetes = document.at("/metadata/labels");
+        let labels = match of_kubernetes {
+            Some(found) => Some(found.node.clone()),
+            None => labels(&document),
+        };
         objects.push(Object {
             kind: Kind::new(&*object.group, &*object.kind),
             version: object.version.clone(),

@@ -13,7 +13,7 @@ use stridegate_shapes::fields::{Doubled, means};
 use stridegate_shapes::request::{self, Body, Endpoint, Target};
 use stridegate_shapes::{Kind, container, exec, network, plugin, service, volume};
 
-use super::docker::{doubled_message, merged};
+use super::docker::{doubled_message, labels, merged};
 use super::{Fault, InputFault, Reading, json};
 use crate::object::{Content, Identity, Move, Node, Object, Request, Span, Text, Written};
 
@@ -552,11 +552,7 @@ impl Made {
         document: Node,
         moves: &[(&'static str, &'static str)],
     ) {
-        let labels = ["/Config/Labels", "/Spec/Labels", "/Labels"];
-        let labels = labels
-            .iter()
-            .find_map(|pointer| document.at(pointer))
-            .map(|found| found.node.clone());
+        let labels = labels(&document);
         let moves = moves
             .iter()
             .map(|&(judged, written)| Move { judged, written });

@@ -365,11 +365,7 @@ impl Reader<'_> {
         let moves = moves
             .iter()
             .map(|&(judged, written)| Move { judged, written });
-        let labels = ["/Config/Labels", "/Spec/Labels", "/Labels"];
-        let labels = labels
-            .iter()
-            .find_map(|pointer| document.at(pointer))
-            .map(|found| found.node.clone());
+        let labels = labels(&document);
         self.reading.objects.push(Object {
             kind: kind.clone(),
             version: container::VERSION.into(),
@@ -444,6 +440,14 @@ fn is_same(known: &str, id: &str) -> bool {
     let bare = |id: &'_ str| id.strip_prefix("sha256:").unwrap_or(id).to_owned();
     let (known, id) = (bare(known), bare(id));
     id.len() >= 12 && known.starts_with(&id)
+}
+
+/// The labels of an object of Docker, wherever its kind has them.
+#[must_use]
+pub fn labels(document: &Node) -> Option<Node> {
+    let pointers = ["/Config/Labels", "/Spec/Labels", "/Labels"];
+    let mut found = pointers.iter().filter_map(|pointer| document.at(pointer));
+    found.next().map(|found| found.node.clone())
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use call::{Call, Lookup};
+pub use docker::labels;
 pub use documents::{Documents, MAX_DEPTH};
 pub use fault::{Fault, nearest};
 pub use group::group;

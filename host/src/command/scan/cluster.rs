@@ -297,7 +297,7 @@ fn judge(
 ) -> Review {
     let images = Images::default();
     let court = loaded.court(rulebook, &images);
-    let progress = Progress::new(0, "objects");
+    let progress = Progress::new(0, "objects judged");
     let mut review = Review::default();
     let mut makers: HashSet<String> = HashSet::new();
     let mut expected: Option<Arc<Resource>> = None;

@@ -114,7 +114,7 @@ impl ScanDocker {
             client: &client,
             images: Images::default(),
             facts: facts(&info, host.as_ref(), client.address()),
-            progress: Progress::new(0, "objects"),
+            progress: Progress::new(0, "objects judged"),
             review: Review::default(),
             gone: false,
         };
