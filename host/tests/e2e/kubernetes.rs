@@ -18,6 +18,11 @@ apiVersion: stridegate.dev/v1
 kind: Constraint
 metadata: {name: no-root}
 spec: {policy: root-user, rules: [uid-zero, no-user]}
+---
+apiVersion: stridegate.dev/v1
+kind: Constraint
+metadata: {name: no-way-around}
+spec: {policy: privileged-exec, rules: [through-node]}
 ";
 
 /// A webhook with a certificate for `localhost`.
@@ -262,6 +267,9 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
             "rules": [{
                 "operations": ["CREATE", "UPDATE"], "apiGroups": ["", "apps"], "apiVersions": ["*"],
                 "resources": ["pods", "pods/ephemeralcontainers", "deployments"],
+            }, {
+                "operations": ["CONNECT"], "apiGroups": [""], "apiVersions": ["*"],
+                "resources": ["nodes/proxy"],
             }],
         }],
     }));
@@ -300,6 +308,20 @@ fn a_real_api_server_denies_what_the_webhook_denies() {
     let applied = deployment("applied", 0).to_string();
     let answer = server.ask("PATCH", &apply, "application/apply-patch+yaml", &applied);
     assert!(denied(&answer), "{answer:?}");
+    // A kubelet that nobody could reach is not even asked to run a command.
+    server.make(
+        "/api/v1/nodes",
+        &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}),
+    );
+    let through = |path: &str| {
+        let path = format!("/api/v1/nodes/n/proxy/{path}");
+        let (status, told) = server.ask("POST", &path, JSON, "");
+        let message = told["message"].as_str().unwrap_or_default();
+        status.starts_with("403")
+            && message.contains("[no-way-around] privileged-exec/through-node")
+    };
+    assert!(through("run/default/a/a?cmd=id"));
+    assert!(!through("metrics"));
 }
 
 /// The resources are those that are shipped, and what they refuse, the program would not read.

@@ -116,6 +116,7 @@ fn judged() -> BTreeSet<(String, String)> {
     assert!(kinds.len() > 8, "{kinds:?}");
     let resource = |kind: String| match kind.as_str() {
         // The options of a connection come with its subresource.
+        "NodeProxyOptions" => "nodes/proxy".into(),
         "PodExecOptions" => "pods/exec".into(),
         "PodAttachOptions" => "pods/attach".into(),
         "PodPortForwardOptions" => "pods/portforward".into(),

@@ -1,5 +1,8 @@
 //! See the documentation of [`PrivilegedExec`].
 
+mod node;
+
+use node::THROUGH_NODE;
 use stridegate_policy::ROOT_NAMES;
 use stridegate_policy::prelude::*;
 
@@ -13,6 +16,10 @@ policy! {
     /// `docker exec --privileged` hands all capabilities to the command, whatever the container was
     /// started with: from there to the host it is one step, and no review of how the container
     /// was started shows it. `--user root` does the same inside of the container.
+    ///
+    /// Who may reach a kubelet through the API server (`nodes/proxy`) runs commands in every
+    /// container of that node, and nobody is asked about the Pod: only what is known to read is
+    /// let through.
     ///
     /// From outside is used `context.target`: the container (or the Pod) that the command is run
     /// in. Without it, nothing is said of a `docker exec` without `--privileged`, and `kubectl exec`
@@ -34,13 +41,14 @@ policy! {
     /// ## References
     ///
     /// - <https://docs.docker.com/reference/cli/docker/container/exec/>
+    /// - <https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/>
     /// - <https://kubernetes.io/docs/concepts/security/pod-security-standards/>
     PrivilegedExec {
         parameters: Parameters,
         threats: [(DOCKER, Category::ElevationOfPrivilege), (KUBERNETES, Category::ElevationOfPrivilege)],
-        kinds: [exec::KIND, POD_EXEC],
+        kinds: [exec::KIND, POD_EXEC, NODE_PROXY],
         context: ["target"],
-        rules: [PRIVILEGED, USER_ROOT],
+        rules: [PRIVILEGED, USER_ROOT, THROUGH_NODE],
         check: check,
     }
 }
@@ -72,9 +80,20 @@ const USER_ROOT: Rule = Rule {
 /// What is asked of a cluster with `kubectl exec`.
 const POD_EXEC: Kind = Kind::known("", "PodExecOptions");
 
+/// What is asked of a kubelet through the API server.
+const NODE_PROXY: Kind = Kind::known("", "NodeProxyOptions");
+
 fn check(object: &Object, parameters: &Parameters, checks: &mut Checks) -> Result<(), Refusal> {
     let document = object.document()?;
     let root = At::root(&document);
+    if object.is(&NODE_PROXY) {
+        for rule in [&PRIVILEGED, &USER_ROOT] {
+            checks.not_applicable(rule, "the kubelet alone knows what it runs");
+        }
+        node::check(&root, checks);
+        return Ok(());
+    }
+    checks.not_applicable(&THROUGH_NODE, "no kubelet is asked");
     let target = object.context("target")?;
     let target = target.as_ref().map(At::root);
     if object.is(&POD_EXEC) {
