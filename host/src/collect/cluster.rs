@@ -156,7 +156,8 @@ impl Cluster {
         let config = if access.in_cluster {
             Config::incluster().context("this is no Pod with a service account")?
         } else if let Some(path) = &access.kubeconfig {
-            let read = Kubeconfig::read_from(path).map_err(anyhow::Error::from);
+            // It says its cause itself.
+            let read = Kubeconfig::read_from(path).map_err(|error| anyhow!("{error}"));
             let config = match read {
                 Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options)
                     .await

@@ -44,10 +44,8 @@ pub fn replay(record: &Record, set: &Set, engine: &Engine) -> Replayed {
             return Replayed::Untold("its document cannot be read");
         };
         let of_kubernetes = document.at("/metadata/labels");
-        let labels = match of_kubernetes {
-            Some(found) => Some(found.node.clone()),
-            None => labels(&document),
-        };
+        let of_kubernetes = of_kubernetes.map(|found| found.node.clone());
+        let labels = of_kubernetes.or_else(|| labels(&document));
         objects.push(Object {
             kind: Kind::new(&*object.group, &*object.kind),
             version: object.version.clone(),

@@ -425,6 +425,7 @@ impl Review {
             found
         });
         file.results.shrink_to_fit();
+        file.evaluations = Vec::new();
         if file.results.is_empty() && file.errors.is_empty() && file.exceptions.is_empty() {
             settled.counts.files += 1;
             settled.counts.objects += file.objects;

@@ -306,9 +306,14 @@ impl Host<'_> {
         };
         let mut planned = Reading::default();
         for (path, text) in contents.iter().filter(|(path, _)| is_manifest(path)) {
-            for document in yaml::read(&text.content).documents {
+            let read = yaml::read(&text.content);
+            for document in read.documents {
                 manifest::read(&document, text, path, &mut planned);
             }
+            planned.faults.extend(read.fault.map(|fault| InputFault {
+                position: Some(text.position(fault.at)),
+                message: format!("{path}: {}", fault.message),
+            }));
         }
         let known: Vec<Kind> = self
             .reading
@@ -514,6 +519,19 @@ mod tests {
                 .node
                 .as_str(),
             Some("1")
+        );
+    }
+
+    #[test]
+    fn a_manifest_that_cannot_be_read_is_told() {
+        let reading = facts(&format!(
+            "{HEAD}files:\n- {{path: /etc/kubernetes/manifests/a.yaml, role: static-pod, type: file, mode: '0600', uid: 0, gid: 0}}\ncontents:\n  /etc/kubernetes/manifests/a.yaml: \"kind: Pod\\nspec: [broken\\n\"\n"
+        ));
+        assert_eq!(reading.faults.len(), 1);
+        let message = &reading.faults[0].message;
+        assert!(
+            message.starts_with("/etc/kubernetes/manifests/a.yaml: "),
+            "{message}"
         );
     }
 

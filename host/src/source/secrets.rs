@@ -190,13 +190,12 @@ impl Finder<'_> {
     /// Adds the secrets in a part of the text, and what the part says. Of too many, the rest is
     /// hidden with all of it: to look for one takes as long as the part is.
     fn add_all(&mut self, part: Range<usize>, whole: &str, secrets: Vec<String>) {
-        let mut left = MANY;
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            if left == 0 {
+        let secrets = secrets.into_iter().filter(|secret| !secret.is_empty());
+        for (number, secret) in secrets.enumerate() {
+            if number == MANY {
                 self.push(part, whole);
                 return;
             }
-            left -= 1;
             self.add(part.clone(), &secret);
         }
     }

@@ -2,7 +2,6 @@
 //! kube-apiserver where `KUBE_APISERVER` names its binary (it needs Debian's etcd-server, too).
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::shared::{until, write};
-use super::{STRIDEGATE, Server};
+use super::{STRIDEGATE, Server, etcd, free_port};
 
 const CONSTRAINTS: &str = "
 apiVersion: stridegate.dev/v1
@@ -67,12 +66,6 @@ impl World {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-}
-
-/// A port that nobody listened on a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 /// Runs curl: the status and the body.
@@ -147,19 +140,7 @@ impl ApiServer {
             eprintln!("KUBE_APISERVER names no binary: not tested with a real kube-apiserver");
             return None;
         };
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        let (client, peer) = (url(free_port()), url(free_port()));
-        let etcd = Server::start(
-            Command::new("etcd")
-                .arg("--data-dir")
-                .arg(world.path("etcd"))
-                .args(["--listen-client-urls", &client])
-                .args(["--advertise-client-urls", &client])
-                .args(["--listen-peer-urls", &peer])
-                .args(["--initial-advertise-peer-urls", &peer])
-                .args(["--initial-cluster", &format!("default={peer}")]),
-            "ready to serve client requests",
-        );
+        let (etcd, client) = etcd(&world.path("etcd"));
         write(
             &world.path("tokens.csv"),
             &format!("{TOKEN},admin,1,system:masters\n"),

@@ -2,14 +2,13 @@
 //! kubelet and an API server, which Debian has not.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::{STRIDEGATE, Server};
+use super::{STRIDEGATE, etcd};
 
 const KUBELET: &str = "apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -73,19 +72,7 @@ fn node() {
     );
     write("manifests/etcd.yaml", ETCD, 0o666);
     write("sa.key", "no key\n", 0o644);
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
-    let [client, peer] =
-        listeners.map(|listener| format!("http://{}", listener.local_addr().expect("it is bound")));
-    let _etcd = Server::start(
-        Command::new("etcd")
-            .args(["--data-dir", &path("etcd")])
-            .args(["--listen-client-urls", &client])
-            .args(["--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer])
-            .args(["--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("default={peer}")]),
-        "ready to serve client requests",
-    );
+    let (_etcd, client) = etcd(&folder.path().join("etcd"));
     let _kubelet = Waiting::start(
         "/usr/bin/kubelet",
         &[format!("--config={}", path("kubelet.yaml"))],
